@@ -1,0 +1,94 @@
+/* tlog.h - transparency log arithmetic and texts: Merkle hashes, tile paths, checkpoints, signed notes.
+ *
+ * Shapes     hashes of 32 bytes; a tree of `size` leaves is held as its frontier (at most 64 hashes).
+ * Units      sizes and indexes in entries, uint64_t.
+ * Errors     ERR_INPUT: not of the form. ERR_CRYPTO: well-formed, but a signature or hash does not hold.
+ * Ownership  nothing is allocated; texts go into the caller's struct text; views point into the input.
+ * Source     RFC 6962 section 2.1; C2SP tlog-tiles, tlog-checkpoint, signed-note, tlog-cosignature.
+ */
+#ifndef FORMATS_TLOG_TLOG_H
+#define FORMATS_TLOG_TLOG_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/text.h"
+
+#define TLOG_HASH_BYTES        32
+#define TLOG_TILE_WIDTH        256
+#define TLOG_TILE_BYTES        (TLOG_TILE_WIDTH * TLOG_HASH_BYTES)
+#define TLOG_ENTRY_BYTES_MAX   65535
+#define TLOG_ORIGIN_BYTES_MAX  256
+#define TLOG_NOTE_BYTES_MAX    8192
+
+struct tlog_hash {
+    uint8_t bytes[TLOG_HASH_BYTES];
+};
+
+/* SHA-256(0x00 || entry), SHA-256(0x01 || left || right), SHA-256(""). */
+void tlog_leaf_hash(struct bytes entry, struct tlog_hash *out);
+void tlog_node_hash(const struct tlog_hash *left, const struct tlog_hash *right,
+                    struct tlog_hash *out);
+void tlog_empty_hash(struct tlog_hash *out);
+/* The root of a complete tile's hashes (count a power of two), or of any count by RFC 6962 splitting. */
+void tlog_subtree_hash(const struct tlog_hash *hashes, size_t count, struct tlog_hash *out);
+
+/* The frontier: the roots of the perfect subtrees of a tree, largest first. */
+struct tlog_frontier {
+    uint64_t size;
+    struct tlog_hash hashes[64];
+    unsigned count;
+};
+void tlog_frontier_init(struct tlog_frontier *frontier);
+void tlog_frontier_add(struct tlog_frontier *frontier, const struct tlog_hash *leaf);
+void tlog_frontier_root(const struct tlog_frontier *frontier, struct tlog_hash *root);
+
+/* "tile/0/x001/234", "tile/entries/x001/x234/067.p/12"; width 256 (or 0) is a full tile. */
+enum { TLOG_LEVEL_ENTRIES = -1 };
+void tlog_put_tile_path(struct text *out, int level, uint64_t number, unsigned width);
+/* Width of the partial tile at `level` in a tree of `size`; 0: none. */
+unsigned tlog_partial_width(uint64_t size, unsigned level);
+
+/* Proofs (RFC 6962 2.1.1, 2.1.2): do `count` hashes show what they claim? */
+MUST_CHECK enum err tlog_inclusion_verify(uint64_t index, uint64_t size, const struct tlog_hash *leaf,
+                                          const struct tlog_hash *proof, size_t count,
+                                          const struct tlog_hash *root);
+MUST_CHECK enum err tlog_consistency_verify(uint64_t size1, uint64_t size2,
+                                            const struct tlog_hash *proof, size_t count,
+                                            const struct tlog_hash *root1,
+                                            const struct tlog_hash *root2);
+
+struct tlog_checkpoint {
+    struct bytes origin;
+    uint64_t size;
+    struct tlog_hash root;
+    struct bytes extension; /* lines after the root, with their LF; usually empty */
+};
+/* The three lines of a checkpoint's body. */
+void tlog_put_checkpoint(struct text *out, const struct tlog_checkpoint *checkpoint);
+/* Read a body or a whole note; *body is the signed text (with its last LF). */
+MUST_CHECK enum err tlog_checkpoint_read(struct bytes note, struct tlog_checkpoint *out,
+                                         struct bytes *body);
+
+/* Keys as signed notes write them. Name: no space, no '+', not empty. */
+#define TLOG_NAME_BYTES_MAX 200
+struct tlog_verifier {
+    char name[TLOG_NAME_BYTES_MAX + 1];
+    uint32_t key_id;
+    uint8_t public_key[32];
+};
+struct tlog_signer {
+    struct tlog_verifier verifier;
+    uint8_t secret_key[64]; /* libsodium's Ed25519 form: seed || public key; wipe after use */
+};
+MUST_CHECK enum err tlog_signer_from_seed(struct tlog_signer *signer, struct bytes name,
+                                          const uint8_t seed[32]);
+/* "<name>+<hex key id>+<base64(0x01 || public key)>" */
+void tlog_put_verifier(struct text *out, const struct tlog_verifier *verifier);
+MUST_CHECK enum err tlog_verifier_read(struct bytes text, struct tlog_verifier *out);
+/* The signature line for `body`: "EM-DASH name base64(id || signature) LF". The caller writes body, LF, lines. */
+void tlog_put_signature(struct text *out, const struct tlog_signer *signer, struct bytes body);
+/* Is there a good signature of `verifier` in the note? Unknown lines are passed over; ERR_CRYPTO when bad or none. */
+MUST_CHECK enum err tlog_note_verify(struct bytes note, const struct tlog_verifier *verifier,
+                                     struct bytes *body);
+
+#endif

@@ -1,0 +1,163 @@
+/* vault.h - the signed, sealed, append-only record: everything that happens is one entry here.
+ *
+ * Shapes     an entry: envelope (kind, source, clock, time received, author) and a raw body. Stored: sealed bytes.
+ *            The five users of a vault, each of its own process: writer (commit), publisher (publish), opener (open),
+ *            reader (anyone: sealed bytes, no key), verifier (anyone, with the public key).
+ * Units      index: position of an entry from 0; size: how many entries; instants in microseconds UTC.
+ * Errors     ERR_FULL: no space; the entry was not taken and the vault is unhurt. ERR_IO from a sync: the vault is
+ *            suspect, every later append is ERR_STATE. ERR_CORRUPT / ERR_CRYPTO: damaged; fault.at is the index,
+ *            fault.subject the file.
+ * Ownership  views in a vault_entry live in the arena or buffer the caller gave.
+ * Limits     VAULT_INLINE_BYTES_MAX sealed; larger bodies are blobs (age v1 files), streamed.
+ * Process    one writer; see src/vault/README's state diagram in writer.c.
+ * Source     docs/format/vault.md; C2SP tlog-tiles; age-encryption.org/v1.
+ */
+#ifndef VAULT_VAULT_H
+#define VAULT_VAULT_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/sys.h"
+#include "base/time.h"
+#include "formats/tlog/tlog.h"
+
+#define VAULT_INLINE_BYTES_MAX  (48u * 1024u)
+#define VAULT_PATH_BYTES_MAX    1024u
+#define VAULT_RESERVE_BYTES     (UINT64_C(256) << 20)
+
+enum vault_kind { /* numbers are part of the format */
+    VAULT_MESSAGE = 1, /* bytes from a system, as they came */
+    VAULT_FACT = 2,    /* entered by a person: FHIR R4 JSON */
+    VAULT_KEY = 3,     /* the hash of keys/<epoch> */
+    VAULT_BLOB = 4,    /* a message whose bytes are in blob/: body is a struct vault_blob_ref as docs/format/vault.md has it */
+    VAULT_NOTE = 5     /* of the system: start, declared downtime, a chart that died twice on an entry */
+};
+enum vault_flag { VAULT_CLOCK_DOUBTFUL = 1, VAULT_UNFRAMED = 2 /* bytes outside a frame, or cut off */ };
+
+struct vault_entry {
+    enum vault_kind kind;
+    uint32_t flags;
+    struct bytes media_type; /* "application/hl7-v2" */
+    struct bytes source;     /* "mllp/<listener name>", or a person */
+    hlc_stamp clock;         /* given by the writer */
+    int64_t received_at;
+    struct bytes author, role; /* empty unless a person wrote it */
+    struct bytes body;         /* raw; for a blob: its first bytes, up to 4 KiB, so that it can be told what it is */
+    uint64_t body_bytes;       /* the whole body's size, blob or not */
+    struct bytes blob_name;    /* 32 bytes of SHA-256 of the sealed file; empty unless a blob */
+    struct bytes digest;       /* 16 bytes: keyed digest of the body, for repeats; given by the writer */
+};
+
+/* ---- making one; its keys ---- */
+
+/* Lay out <site>/vault and <site>/keys: signing key, node key, repeat key, first epoch key. ERR_STATE if there is one. */
+MUST_CHECK enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
+                                 struct fault *fault);
+
+/* ---- writer: commit only ---- */
+struct vault_writer;
+struct vault_writer_options {
+    uint64_t reserve_bytes;      /* kept free for what people enter; VAULT_RESERVE_BYTES by default when 0; UINT64_MAX: none */
+    uint64_t segment_bytes;      /* of a write-ahead segment; 0: 64 MiB */
+    uint32_t repeat_count_max;   /* 0: 2,000,000 */
+};
+/* Recovers: reads the segments from the disk, finds the last whole record, rebuilds the repeat digests.
+ * ERR_CORRUPT when something that had been synced is damaged (nothing is cut off then). */
+MUST_CHECK enum err vault_writer_open(struct vault_writer **writer, struct sys *sys,
+                                      const char *site_dir,
+                                      const struct vault_writer_options *options,
+                                      struct fault *fault);
+void vault_writer_close(struct vault_writer *writer);
+
+struct vault_append {
+    const struct vault_entry *entry; /* clock is stamped here; digest computed here */
+    bool check_repeat;               /* an entry with the same body within 7 days is not stored again */
+    bool is_from_person;             /* may use the reserve */
+};
+/* Seal into the pending batch. *index is where it will stand, or where the same body stands already (*is_repeat).
+ * Nothing is durable before vault_writer_sync; a repeat may be of an entry that is not durable yet. */
+MUST_CHECK enum err vault_writer_append(struct vault_writer *writer, const struct vault_append *append,
+                                        uint64_t *index, bool *is_repeat, struct fault *fault);
+/* One write and one fdatasync for all that is pending. After an error the pending batch is not durable and must
+ * not be acknowledged; ERR_FULL: it was taken back whole and can be tried again; ERR_IO: suspect for good. */
+MUST_CHECK enum err vault_writer_sync(struct vault_writer *writer, struct fault *fault);
+uint64_t vault_writer_durable_size(const struct vault_writer *writer);
+size_t vault_writer_pending_bytes(const struct vault_writer *writer);
+bool vault_writer_is_suspect(const struct vault_writer *writer);
+/* Free space below the reserve now? (measured at most once a second by the writer itself) */
+bool vault_writer_is_full(struct vault_writer *writer);
+/* Publication reached `size`: whole segments below it are not needed any more. */
+void vault_writer_published(struct vault_writer *writer, uint64_t size);
+
+/* A large body, streamed; several at once. finish makes the file durable, then appends its reference as above. */
+struct vault_blob_writer;
+MUST_CHECK enum err vault_blob_begin(struct vault_writer *writer, struct vault_blob_writer **blob,
+                                     struct fault *fault);
+MUST_CHECK enum err vault_blob_feed(struct vault_blob_writer *blob, struct bytes slice,
+                                    struct fault *fault);
+MUST_CHECK enum err vault_blob_finish(struct vault_blob_writer *blob,
+                                      const struct vault_append *append, uint64_t *index,
+                                      bool *is_repeat, struct fault *fault);
+void vault_blob_abort(struct vault_blob_writer *blob);
+
+/* ---- publisher: publish only; holds the signing key, no epoch key ---- */
+struct vault_publisher;
+MUST_CHECK enum err vault_publisher_open(struct vault_publisher **publisher, struct sys *sys,
+                                         const char *site_dir, struct fault *fault);
+void vault_publisher_close(struct vault_publisher *publisher);
+/* Bundles, tiles, read back and hashed again, checkpoint signed: up to `durable_size`. With `whole_only`, only
+ * complete bundles (of 256). Does a bounded amount of work: call again while *published < what is wanted. */
+MUST_CHECK enum err vault_publish(struct vault_publisher *publisher, uint64_t durable_size,
+                                  bool whole_only, uint64_t *published, struct fault *fault);
+uint64_t vault_published_size(const struct vault_publisher *publisher);
+
+/* ---- reader: sealed bytes by index, from bundles or, for what is not published yet, from segments ---- */
+struct vault_reader;
+MUST_CHECK enum err vault_reader_open(struct vault_reader **reader, struct sys *sys,
+                                      const char *vault_dir, struct fault *fault);
+void vault_reader_close(struct vault_reader *reader);
+/* The sealed bytes of entry `index`; a view until the next call. ERR_MORE: there is no such entry yet.
+ * Sequential reading is the fast case. `durable_size`: how far segments may be trusted (UINT64_MAX: what is whole). */
+MUST_CHECK enum err vault_reader_sealed(struct vault_reader *reader, uint64_t index,
+                                        uint64_t durable_size, struct bytes *sealed,
+                                        struct fault *fault);
+/* How many entries can be read now (published, and whole records of the segments). */
+MUST_CHECK enum err vault_reader_size(struct vault_reader *reader, uint64_t *size, struct fault *fault);
+
+/* ---- opener: open only (and offline commands); holds the epoch keys ---- */
+struct vault_opener;
+MUST_CHECK enum err vault_opener_open(struct vault_opener **opener, struct sys *sys,
+                                      const char *site_dir, struct fault *fault);
+void vault_opener_close(struct vault_opener *opener);
+/* Unseal; views point into the opener's buffer until the next call. */
+MUST_CHECK enum err vault_opener_unseal(struct vault_opener *opener, struct bytes sealed,
+                                        struct vault_entry *entry, struct fault *fault);
+/* The plaintext of a blob, in pieces: `take` gets each (return an error to stop). */
+typedef enum err (*vault_take)(void *owner, struct bytes piece);
+MUST_CHECK enum err vault_opener_blob(struct vault_opener *opener, const struct vault_entry *entry,
+                                      vault_take take, void *owner, struct fault *fault);
+
+/* ---- verifier ---- */
+struct vault_report {
+    uint64_t published_size, durable_size; /* durable: with what stands in the segments */
+    uint64_t bytes_read, blob_count, checkpoint_count;
+    char origin[TLOG_ORIGIN_BYTES_MAX + 1];
+    char root_base64[64];
+    bool is_whole;
+    char damaged_file[VAULT_PATH_BYTES_MAX]; /* the first damaged place */
+    uint64_t damaged_index;                  /* UINT64_MAX when it is not of one entry */
+    uint64_t damaged_at;                     /* byte offset in that file */
+    char damage[200];                        /* in words */
+};
+struct vault_verify_options {
+    bool quick;           /* from the last verified point: checkpoint, last tiles, segments */
+    unsigned worker_count; /* processes; 0: one a core */
+    const char *verifier_text; /* the public key, when PATH is not a site; NULL: the one beside the vault */
+};
+/* `path`: a site or a vault. ERR_OK: whole. ERR_CORRUPT or ERR_CRYPTO: the report says where. */
+MUST_CHECK enum err vault_verify(struct sys *sys, const char *path,
+                                 const struct vault_verify_options *options,
+                                 struct vault_report *report, struct fault *fault);
+
+#endif
