@@ -1,0 +1,258 @@
+/* chart.h - the hospital's present state, made from facts, in SQLite; and the questions it answers.
+ *
+ * Shapes     writer: entries in, in any order of arrival, one transaction a batch. Reader: structs in the caller's arena.
+ *            The chart is a function of the SET of entries (docs/facts.md): every cell keeps the key
+ *            (said, clock, origin, index) of the statement that holds it.
+ * Units      instants in microseconds UTC; a date of birth is text, YYYY-MM-DD or shorter.
+ * Errors     ERR_IO / ERR_FULL / ERR_CORRUPT from SQLite; ERR_STATE: schema or translator of another version (rebuild);
+ *            ERR_NOT_FOUND: no such patient, ward, entry.
+ * Ownership  answers live in the arena given.
+ * Limits     lists are given in pages where a ward could not hold them.
+ * Process    writer: chart role alone. Reader: web and commands, read-only.
+ */
+#ifndef CHART_CHART_H
+#define CHART_CHART_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/sys.h"
+#include "base/time.h"
+#include "facts/facts.h"
+#include "vault/vault.h"
+
+#define CHART_SCHEMA_VERSION     1
+#define CHART_TRANSLATOR_VERSION 1
+
+/* ---- generations: DIR/chart/<generation>.db, DIR/chart/current names the one in use ---- */
+MUST_CHECK enum err chart_current_path(struct sys *sys, const char *site_dir, char *path,
+                                       size_t path_bytes, uint64_t *generation, struct fault *fault);
+void chart_generation_path(const char *site_dir, uint64_t generation, char *path, size_t path_bytes);
+/* Make `generation` the current one (durably) and remove older files. */
+MUST_CHECK enum err chart_switch_to(struct sys *sys, const char *site_dir, uint64_t generation,
+                                    struct fault *fault);
+
+/* ---- writer ---- */
+struct chart_writer;
+struct chart_options {
+    const char *zone;            /* IANA name for times without offset; default Europe/Paris */
+    enum hl7_charset otherwise;  /* default HL7_LATIN9 */
+    bool is_rebuild;             /* no sync until chart_writer_settle: a crash means starting again */
+    size_t cache_bytes;          /* for records and pages; 0: 64 MiB */
+};
+/* Open or create the file. ERR_STATE: made by another schema or translator. */
+MUST_CHECK enum err chart_writer_open(struct chart_writer **writer, const char *path,
+                                      const struct chart_options *options, struct fault *fault);
+void chart_writer_close(struct chart_writer *writer);
+/* The next entry wanted: every entry below is in the chart. */
+uint64_t chart_writer_applied(const struct chart_writer *writer);
+/* Translate and take in one entry (kind, source, times, whole body). Entries come in index order, but their facts
+ * may be of any time. `set_aside`: do not translate, list it with this reason (it killed the role twice); NULL normally. */
+MUST_CHECK enum err chart_writer_take(struct chart_writer *writer, uint64_t index,
+                                      const struct vault_entry *entry, const char *set_aside,
+                                      struct fault *fault);
+/* End the batch: derived rows, applied index and facts in one transaction. */
+MUST_CHECK enum err chart_writer_commit(struct chart_writer *writer, struct fault *fault);
+/* After a rebuild: make it durable, ready to be switched to. */
+MUST_CHECK enum err chart_writer_settle(struct chart_writer *writer, struct fault *fault);
+
+/* ---- reader ---- */
+struct chart_reader;
+/* Opens read-only; the file need not have a writer. */
+MUST_CHECK enum err chart_reader_open(struct chart_reader **reader, const char *path,
+                                      struct fault *fault);
+void chart_reader_close(struct chart_reader *reader);
+/* All questions between begin and end see one state. */
+MUST_CHECK enum err chart_reader_begin(struct chart_reader *reader, struct fault *fault);
+void chart_reader_end(struct chart_reader *reader);
+
+struct chart_state {
+    uint64_t applied;       /* entries below this are in it */
+    int64_t newest_received_at; /* INSTANT_NONE when empty */
+    uint64_t patient_count, present_count, aside_count, entry_count;
+    int64_t known_since;    /* receipt of the first message */
+    int64_t until;          /* a chart of the past: as of this moment; INSTANT_NONE normally */
+};
+MUST_CHECK enum err chart_state(struct chart_reader *reader, struct chart_state *out, struct fault *fault);
+
+/* Where something on a screen comes from. */
+struct chart_source {
+    uint64_t entry;      /* index in the vault */
+    int64_t said;
+};
+
+enum chart_doubt { CHART_SURE = 0, CHART_IN_DOUBT = 1 /* cycle, two survivors, birth date or sex differ */, CHART_MERGED = 2, CHART_SAME_NAME = 4 /* another in the ward */, CHART_PROVISIONAL = 8 };
+
+enum allergy_statement { ALLERGIES_NOT_RECORDED, ALLERGIES_NONE_KNOWN, ALLERGIES_LISTED };
+
+struct chart_allergy {
+    struct bytes code, system, text, kind, severity, reaction, identified_at;
+    struct bytes feed;   /* who says so */
+    struct chart_source source;
+};
+
+struct chart_patient {   /* the banner */
+    uint64_t id;         /* the person's id in this chart: of the survivor */
+    struct bytes family_name, given_name, birth_name, used_name, prefix, birth_date, sex, address, phone, death, identity_status;
+    struct fact_identifier main;       /* the IPP: the survivor's first number */
+    struct fact_identifier *others;
+    size_t other_count;
+    struct fact_identifier *merged;    /* numbers that were merged into this one */
+    size_t merged_count;
+    unsigned doubt;      /* set of enum chart_doubt */
+    const char *doubt_reason; /* static text; NULL */
+    enum allergy_statement allergy_statement;
+    struct chart_allergy *allergies;
+    size_t allergy_count;
+    struct chart_source identity_source;
+};
+
+struct chart_stay {
+    struct fact_identifier visit;
+    struct bytes class, attending, service, reason;
+    bool is_present;
+    bool is_place_stated;       /* known only from a message that is no movement */
+    struct fact_place place;
+    int64_t since;              /* at this place */
+    int64_t admitted_at, discharged_at; /* INSTANT_NONE */
+    struct chart_source source;
+};
+
+/* One bed of the census. */
+struct chart_census_row {
+    struct chart_patient patient;
+    struct chart_stay stay;
+    int64_t newest_result_at;   /* INSTANT_NONE */
+    uint32_t abnormal_count;    /* abnormal results of the last 72 h before now_us */
+};
+struct chart_ward {
+    struct bytes code;          /* PV1-3.1; empty: no unit said */
+    uint64_t present_count;
+    int64_t newest_received_at;
+};
+MUST_CHECK enum err chart_wards(struct chart_reader *reader, struct arena *arena, struct chart_ward **wards,
+                                size_t *count, struct fault *fault);
+/* Patients present in a ward (data NULL: everywhere), by room, bed, name. */
+MUST_CHECK enum err chart_census(struct chart_reader *reader, struct arena *arena, struct bytes ward,
+                                 int64_t now_us, struct chart_census_row **rows, size_t *count,
+                                 struct fault *fault);
+
+MUST_CHECK enum err chart_patient(struct chart_reader *reader, struct arena *arena, uint64_t id,
+                                  struct chart_patient *out, struct fault *fault);
+/* By any of a person's numbers (number alone, or all three; empty members match anything). Gives the survivor's ids, at
+ * most ids_max; *count may be larger. */
+MUST_CHECK enum err chart_find_identifier(struct chart_reader *reader, const struct fact_identifier *wanted,
+                                          uint64_t *ids, size_t ids_max, size_t *count, struct fault *fault);
+MUST_CHECK enum err chart_stays(struct chart_reader *reader, struct arena *arena, uint64_t id,
+                                struct chart_stay **stays, size_t *count, struct fault *fault);
+
+struct chart_movement {
+    struct fact_identifier visit;
+    enum movement_class class;
+    struct bytes movement_id;
+    int64_t holds;
+    struct fact_place place;
+    bool is_cancelled;
+    struct chart_source source, cancel_source;
+};
+MUST_CHECK enum err chart_moves(struct chart_reader *reader, struct arena *arena, uint64_t id,
+                                struct chart_movement **moves, size_t *count, struct fault *fault);
+
+struct chart_version { /* what a result said at some time */
+    struct bytes value, unit;
+    enum result_status status;
+    int64_t reported_at;
+    struct chart_source source;
+};
+struct chart_result {
+    struct bytes code, system, text, sub_id, type, value, unit, range, flags, notes;
+    enum result_status status;
+    int64_t observed_at, reported_at;
+    struct bytes feed;
+    struct chart_source source;
+    struct chart_version *before; /* what stood before, newest first */
+    size_t before_count;
+    bool is_disputed;             /* two sources disagree with equal `said` */
+};
+struct chart_report {
+    struct bytes placer, filler, code, system, text, requester, notes;
+    enum result_status status;
+    int64_t collected_at, reported_at;
+    struct bytes feed;
+    struct chart_result *results;
+    size_t result_count;
+    struct chart_source source;
+};
+/* Newest first; from `since` (INSTANT_NONE: all), at most `count_max` reports. Deleted and wrong results keep their status;
+ * pages leave them out of lists. */
+MUST_CHECK enum err chart_results(struct chart_reader *reader, struct arena *arena, uint64_t id,
+                                  int64_t since, size_t count_max, struct chart_report **reports,
+                                  size_t *count, struct fault *fault);
+
+struct chart_diagnosis {
+    struct bytes code, system, text, type;
+    int64_t at;
+    struct chart_source source;
+};
+MUST_CHECK enum err chart_diagnoses(struct chart_reader *reader, struct arena *arena, uint64_t id,
+                                    struct chart_diagnosis **out, size_t *count, struct fault *fault);
+struct chart_document {
+    struct bytes id, parent_id, kind, title, completion, availability, author, media_type, text;
+    uint64_t encapsulated_bytes;
+    int64_t at;
+    bool is_replaced, is_cancelled;
+    struct chart_source source;
+};
+MUST_CHECK enum err chart_documents(struct chart_reader *reader, struct arena *arena, uint64_t id,
+                                    struct chart_document **out, size_t *count, struct fault *fault);
+
+struct chart_hit {
+    struct chart_patient patient;
+    bool is_present;
+    struct fact_place place;
+};
+/* By name (accents, case and hyphens forgiven; every word a prefix), birth date (any usual form), number, bed. */
+MUST_CHECK enum err chart_search(struct chart_reader *reader, struct arena *arena, struct bytes query,
+                                 size_t count_max, struct chart_hit **hits, size_t *count,
+                                 struct fault *fault);
+
+struct chart_feed { /* one sending application */
+    struct bytes application, facility;
+    uint64_t message_count, aside_count, mismatch_count, warning_count;
+    int64_t newest_own_time, newest_received_at, first_received_at;
+    /* Newest receipt by what it carried, INSTANT_NONE when never: ages of their own. */
+    int64_t newest_movement_at, newest_result_at, newest_medication_at;
+};
+MUST_CHECK enum err chart_feeds(struct chart_reader *reader, struct arena *arena, struct chart_feed **feeds,
+                                size_t *count, struct fault *fault);
+
+struct chart_aside {
+    uint64_t entry;
+    int64_t received_at;
+    struct bytes feed, type, reason;
+    uint64_t at; /* byte offset */
+};
+MUST_CHECK enum err chart_asides(struct chart_reader *reader, struct arena *arena, uint64_t from_entry, /* downwards; UINT64_MAX: newest */
+                                 size_t count_max, struct chart_aside **asides, size_t *count,
+                                 struct fault *fault);
+
+/* A hash of a canonical dump without entry numbers and times of receipt: equal sets of entries give equal digests.
+ * `hex` gets 64 characters and a zero. */
+MUST_CHECK enum err chart_digest(struct chart_reader *reader, char hex[65], struct fault *fault);
+
+/* The answers as JSON, documented in docs/chart-json.md and stable. */
+enum chart_question { CHART_CENSUS, CHART_PATIENT, CHART_RESULTS, CHART_MOVES, CHART_ALLERGIES, CHART_DIAGNOSES, CHART_DOCUMENTS, CHART_FEEDS, CHART_ASIDE, CHART_STATE };
+struct chart_ask {
+    enum chart_question question;
+    struct bytes ward;      /* census: one ward, or data NULL */
+    uint64_t patient_id;    /* of one person, found before */
+    bool all_patients;      /* patient, results, moves...: everyone */
+    int64_t now_us;
+};
+/* Writes one JSON document into pieces given to `take`, so that a large chart needs no large memory. */
+typedef enum err (*chart_take)(void *owner, struct bytes piece);
+MUST_CHECK enum err chart_answer_json(struct chart_reader *reader, const struct chart_ask *ask,
+                                      chart_take take, void *owner, struct fault *fault);
+
+#endif

@@ -1,0 +1,189 @@
+/* facts.h - what a message says: the clinical vocabulary, and its translation from HL7 v2.
+ *
+ * Shapes     in: one message. out: struct facts, a list of statements about one patient (two for a merge), each with
+ *            the standard's field it came from. Empty field: no fact. "" : a fact whose value is "deleted".
+ * Units      instants in microseconds UTC; texts in UTF-8, escapes decoded.
+ * Errors     translation never fails for content: what is not understood makes `aside` (why, at which byte), and what was
+ *            understood of the rest stands. ERR_LIMIT: the arena is full.
+ * Ownership  everything lives in the caller's arena (or the message's bytes).
+ * Process    chart. No disk, no clock: the time of receipt is passed in.
+ * Source     HL7 v2.1 to v2.8 chapters 2, 3, 4, 7, 9; domain rules of docs/facts.md (order, identity, movements).
+ */
+#ifndef FACTS_FACTS_H
+#define FACTS_FACTS_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/time.h"
+#include "formats/hl7/hl7.h"
+
+/* Matched on all three. authority: CX.4 namespace, else its universal id. Type: CX.5, upper case. */
+struct fact_identifier {
+    struct bytes authority, type, number;
+};
+
+/* Where a patient is: PV1-3 point of care, room, bed, facility. */
+struct fact_place {
+    struct bytes unit, room, bed, facility;
+};
+
+enum patient_field { /* numbers are stored in charts */
+    PATIENT_FAMILY_NAME = 1, /* PID-5.1, usual or legal name */
+    PATIENT_GIVEN_NAME,      /* PID-5.2 and further given names PID-5.3 */
+    PATIENT_BIRTH_NAME,      /* PID-5 type M or, in France, L; PID-6 is the mother's and not this */
+    PATIENT_USED_NAME,       /* PID-5 type D */
+    PATIENT_PREFIX,          /* PID-5.5 */
+    PATIENT_BIRTH_DATE,      /* PID-7 as YYYY, YYYY-MM or YYYY-MM-DD */
+    PATIENT_SEX,             /* PID-8: M F O U A N */
+    PATIENT_ADDRESS,         /* PID-11 in one line */
+    PATIENT_PHONE,           /* PID-13, first */
+    PATIENT_DEATH,           /* PID-30 Y or PID-29 as RFC 3339 */
+    PATIENT_IDENTITY_STATUS, /* PID-32: PROV VALI DPOT DOUA COLP COLV ANOM CACH ... */
+    PATIENT_FIELD_COUNT
+};
+enum visit_field {
+    VISIT_CLASS = 1,    /* PV1-2: I O E P R B */
+    VISIT_ATTENDING,    /* PV1-7 as "Family, Given (id)" */
+    VISIT_SERVICE,      /* PV1-10 */
+    VISIT_ADMITTED_AT,  /* PV1-44, RFC 3339 */
+    VISIT_DISCHARGED_AT, /* PV1-45 */
+    VISIT_REASON,       /* PV2-3 */
+    VISIT_STATED_PLACE, /* PV1-3 of a message that is no movement: unit, room, bed, facility with 0x1F between */
+    VISIT_FIELD_COUNT
+};
+
+enum movement_class { /* stored */
+    MOVEMENT_ADMIT = 1, MOVEMENT_REGISTER, MOVEMENT_PREADMIT, MOVEMENT_TRANSFER, MOVEMENT_DISCHARGE,
+    MOVEMENT_TO_INPATIENT /* A06 */, MOVEMENT_TO_OUTPATIENT /* A07 */
+};
+
+enum allergy_action { ALLERGY_ADD = 1, ALLERGY_UPDATE, ALLERGY_DELETE, ALLERGY_NONE_KNOWN };
+
+struct fact_allergy {
+    enum allergy_action action;
+    struct bytes code, system, text; /* AL1-3 / IAM-3 */
+    struct bytes kind;               /* AL1-2: DA FA MA EA ... */
+    struct bytes severity;           /* AL1-4: SV MO MI U */
+    struct bytes reaction;           /* AL1-5, repetitions joined by ", " */
+    struct bytes identified_at;      /* AL1-6 as RFC 3339 date */
+};
+struct fact_diagnosis {
+    struct bytes code, system, text, type; /* DG1-3, DG1-4, DG1-6 */
+    int64_t at;                            /* DG1-5 or INSTANT_NONE */
+};
+enum result_status { /* OBX-11, OBR-25; stored */
+    RESULT_UNKNOWN, RESULT_PENDING /* I O S */, RESULT_PRELIMINARY /* P R A */, RESULT_FINAL /* F U */,
+    RESULT_CORRECTED /* C */, RESULT_DELETED /* D */, RESULT_WRONG /* W */, RESULT_CANCELLED /* X N */
+};
+struct fact_observation {
+    struct bytes code, system, text; /* OBX-3 */
+    struct bytes sub_id;             /* OBX-4 */
+    struct bytes type;               /* OBX-2 */
+    struct bytes value;              /* OBX-5 readable; a value of several lines has LF between */
+    struct bytes unit, range, flags; /* OBX-6, 7, 8 */
+    enum result_status status;       /* OBX-11, else OBR-25 */
+    int64_t observed_at;             /* OBX-14, else OBR-7, or INSTANT_NONE */
+    struct bytes notes;              /* NTE that follow, LF between */
+};
+struct fact_report { /* one OBR and its OBX */
+    struct bytes placer, filler;     /* OBR-2 / ORC-2, OBR-3 / ORC-3 (entity id) */
+    struct bytes code, system, text; /* OBR-4 */
+    int64_t collected_at;            /* OBR-7 */
+    int64_t reported_at;             /* OBR-22, else MSH-7: the `said` of results */
+    enum result_status status;       /* OBR-25 */
+    struct bytes requester;          /* OBR-16 */
+    struct bytes notes;
+    struct fact_observation *observations;
+    size_t observation_count;
+};
+struct fact_document {
+    struct bytes id, parent_id;      /* TXA-12, TXA-13 */
+    struct bytes kind, title;        /* TXA-2, OBX-3 or TXA-16 */
+    struct bytes completion, availability; /* TXA-17, TXA-19 */
+    struct bytes author;             /* TXA-9 */
+    int64_t at;                      /* TXA-4, else TXA-6, else said */
+    struct bytes media_type;         /* text/plain, or of the ED */
+    struct bytes text;               /* text content, LF between lines; empty when encapsulated */
+    uint64_t encapsulated_bytes;     /* size of ED content (still base64 in the entry) */
+    bool is_cancelled, is_replacement; /* T11, T09/T10 */
+};
+struct fact_movement {
+    enum movement_class class;
+    struct bytes movement_id;        /* ZBE-1, empty when none */
+    int64_t holds;                   /* when it took place */
+    struct fact_place place, prior;  /* PV1-3, PV1-6 */
+};
+struct fact_cancel {
+    enum movement_class class;       /* what is cancelled (A11 cancels ADMIT or REGISTER: class ADMIT) */
+    struct bytes movement_id;
+    int64_t holds;
+};
+struct fact_merge {
+    struct fact_identifier loser, survivor;
+    bool is_unlink;
+};
+
+enum fact_kind { FACT_PATIENT = 1, FACT_IDENTIFIER, FACT_VISIT, FACT_MOVEMENT, FACT_CANCEL, FACT_MERGE, FACT_ALLERGY,
+                 FACT_DIAGNOSIS, FACT_REPORT, FACT_DOCUMENT };
+
+struct fact {
+    enum fact_kind kind;
+    union {
+        struct {
+            int field; /* enum patient_field or visit_field */
+            bool is_deleted;
+            struct bytes value;
+        } cell;
+        struct fact_identifier identifier; /* another number of the subject */
+        struct fact_movement movement;
+        struct fact_cancel cancel;
+        struct fact_merge merge;
+        struct fact_allergy allergy;
+        struct fact_diagnosis diagnosis;
+        struct fact_report report;
+        struct fact_document document;
+    };
+};
+
+struct facts {
+    /* Who says so. */
+    struct bytes application, facility; /* MSH-3, MSH-4, first component */
+    struct bytes type, trigger, control_id;
+    int64_t own_time;      /* MSH-7 or INSTANT_NONE */
+    bool is_charset_mismatch;
+    /* About whom. */
+    bool has_subject;
+    struct fact_identifier subject;
+    struct fact_identifier visit; /* number empty: the message names none */
+    /* When it was said: EVN-2, else MSH-7, else time of receipt. */
+    int64_t said;
+    bool is_date_doubtful; /* more than 5 minutes after receipt: outranks nothing */
+    bool is_ambiguous;     /* in the hour that October repeats */
+    struct fact *list;
+    size_t count;
+    /* Not understood: why (static text, in English, also a msgid) and the byte it is about. */
+    const char *aside;
+    uint64_t aside_at;
+    /* Read leniently: how many oddities, the first in words. */
+    uint32_t warning_count;
+    const char *warning;
+};
+
+struct facts_context {
+    int64_t received_at;
+    struct zone *zone;
+    enum hl7_charset otherwise; /* the feed's configured set */
+};
+
+/* Translate one message. `arena` also holds the result. */
+MUST_CHECK enum err facts_from_hl7(struct bytes body, const struct facts_context *context,
+                                   struct arena *arena, struct facts *facts);
+
+/* A light look, for feeds with on_unknown = AE: would the message's kind be understood? */
+bool facts_understands(const struct hl7_header *header);
+
+const char *facts_result_status_name(enum result_status status);   /* "final" ... (FHIR Observation.status words) */
+const char *facts_movement_class_name(enum movement_class class); /* "admit" "transfer" ... */
+
+#endif

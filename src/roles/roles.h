@@ -1,0 +1,148 @@
+/* roles.h - what the roles of a node say to each other.
+ *
+ * Shapes     one put_ and one get_ function a message, over base/ipc.h. A get_ function must use up its payload.
+ * Errors     ERR_INPUT from a get_: the peer is broken or taken over; the role stops. ERR_FULL from a put_: wait.
+ * Ownership  views point into the frame, until the next ipc_next or ipc_read.
+ * Process    all. See docs/ARCHITECTURE.md for who is linked to whom:
+ *            feeds -> commit -> publish, commit -> open -> chart, open -> web, and each role -> supervisor.
+ */
+#ifndef ROLES_ROLES_H
+#define ROLES_ROLES_H
+
+#include "base/ipc.h"
+#include "base/loop.h"
+#include "vault/vault.h"
+
+enum role { ROLE_SUPERVISOR, ROLE_COMMIT, ROLE_PUBLISH, ROLE_OPEN, ROLE_FEEDS, ROLE_CHART, ROLE_WEB, ROLE_REBUILD, ROLE_IMPORT, ROLE_COUNT };
+const char *role_name(enum role role);
+bool role_from_name(const char *name, enum role *role);
+
+/* Every role starts with one descriptor: its channel to the supervisor. */
+#define ROLE_SUPERVISOR_FD 3
+
+enum role_message {
+    /* supervisor -> role */
+    MESSAGE_PEER = 1,   /* argument: enum role; with a descriptor: the (new) link to that role */
+    MESSAGE_LISTEN,     /* argument: index of the listener; with a descriptor, already listening */
+    MESSAGE_STOP,       /* finish and leave */
+    MESSAGE_STATE,      /* to web: the node's state as JSON (what `status --json` prints) */
+    MESSAGE_CHART,      /* to web: the chart's generation changed */
+    /* role -> supervisor */
+    MESSAGE_READY = 32,
+    MESSAGE_REPORT,     /* a JSON object of this role's figures */
+    MESSAGE_REBUILT,    /* rebuild -> supervisor: generation is ready */
+    MESSAGE_TAKING,     /* chart -> supervisor: the entry being taken, for the "killed twice" rule */
+    /* feeds, web, import -> commit */
+    MESSAGE_APPEND = 64,
+    MESSAGE_BLOB_BEGIN,
+    MESSAGE_BLOB_DATA,
+    MESSAGE_BLOB_END,
+    MESSAGE_BLOB_ABORT,
+    /* commit -> feeds, web, import */
+    MESSAGE_APPENDED,
+    MESSAGE_VAULT_STATE, /* full, suspect: at the start of a link and at each change */
+    /* commit -> publish, open; open -> chart */
+    MESSAGE_DURABLE = 96,
+    /* publish -> commit */
+    MESSAGE_PUBLISHED,
+    /* chart, web -> open */
+    MESSAGE_READ = 128,
+    /* open -> chart, web */
+    MESSAGE_ENTRY,
+    MESSAGE_ENTRY_DATA,
+    MESSAGE_NO_ENTRY
+};
+
+struct append_request {  /* MESSAGE_APPEND, MESSAGE_BLOB_END (then body is its first bytes) */
+    uint64_t token;      /* the sender's; comes back in MESSAGE_APPENDED */
+    bool check_repeat;
+    bool is_from_person;
+    enum vault_kind kind;
+    uint32_t flags;      /* enum vault_flag */
+    int64_t received_at;
+    struct bytes media_type, source, author, role, body;
+};
+MUST_CHECK enum err roles_put_append(struct ipc *ipc, enum role_message type, const struct append_request *request);
+MUST_CHECK enum err roles_get_append(const struct ipc_frame *frame, struct append_request *request);
+/* BLOB_BEGIN, BLOB_DATA, BLOB_ABORT: data empty but for DATA (at most 64 KiB a frame). */
+MUST_CHECK enum err roles_put_blob(struct ipc *ipc, enum role_message type, uint64_t token, struct bytes data);
+MUST_CHECK enum err roles_get_blob(const struct ipc_frame *frame, uint64_t *token, struct bytes *data);
+
+struct append_answer {
+    uint64_t token, index;
+    bool is_repeat;
+    enum err err;        /* ERR_OK: durable. ERR_FULL, ERR_STATE (suspect), ERR_LIMIT, ERR_IO: not taken */
+};
+MUST_CHECK enum err roles_put_appended(struct ipc *ipc, const struct append_answer *answer);
+MUST_CHECK enum err roles_get_appended(const struct ipc_frame *frame, struct append_answer *answer);
+MUST_CHECK enum err roles_put_vault_state(struct ipc *ipc, bool is_full, bool is_suspect);
+MUST_CHECK enum err roles_get_vault_state(const struct ipc_frame *frame, bool *is_full, bool *is_suspect);
+
+/* DURABLE, PUBLISHED, REBUILT, TAKING, CHART: one number. */
+MUST_CHECK enum err roles_put_number(struct ipc *ipc, enum role_message type, uint64_t number);
+MUST_CHECK enum err roles_get_number(const struct ipc_frame *frame, uint64_t *number);
+/* STATE, REPORT: a text. READY, STOP: an empty one. */
+MUST_CHECK enum err roles_put_text(struct ipc *ipc, enum role_message type, struct bytes text);
+MUST_CHECK enum err roles_get_text(const struct ipc_frame *frame, struct bytes *text);
+
+struct read_request {
+    uint64_t token;      /* comes back with the entry */
+    uint64_t from;       /* first index */
+    uint32_t count;      /* how many more may be sent: credit. 1 for the web */
+    uint32_t bytes_max;  /* of each body; the rest is left out (0: all) */
+};
+MUST_CHECK enum err roles_put_read(struct ipc *ipc, const struct read_request *request);
+MUST_CHECK enum err roles_get_read(const struct ipc_frame *frame, struct read_request *request);
+
+struct entry_message {   /* MESSAGE_ENTRY: whole when body.size == body_bytes, else ENTRY_DATA frames follow */
+    uint64_t token, index;
+    struct vault_entry entry;
+};
+MUST_CHECK enum err roles_put_entry(struct ipc *ipc, const struct entry_message *message);
+MUST_CHECK enum err roles_get_entry(const struct ipc_frame *frame, struct entry_message *message);
+/* ENTRY_DATA uses roles_put_blob / roles_get_blob. NO_ENTRY uses roles_put_number with the token. */
+
+/* ---- a role's life: the part that every role shares ---- */
+
+struct role_link {       /* to a peer; lost and given again by the supervisor when the peer is restarted */
+    struct ipc ipc;
+    struct loop_watch watch;
+    struct role_life *life;
+    enum role peer;
+    bool is_open;
+    bool is_paused;      /* stop reading from it (back-pressure) */
+};
+
+struct role_life {
+    struct sys *sys;
+    struct loop loop;
+    struct role_link supervisor;
+    enum role role;
+    const char *site_dir;
+    struct role_link links[ROLE_COUNT]; /* by peer */
+    size_t in_bytes_max, out_bytes_max; /* buffers of links */
+    bool is_stopping;
+    /* All may be NULL. `owner` is the role's own state. */
+    void *owner;
+    enum err (*on_frame)(struct role_life *life, struct role_link *link, const struct ipc_frame *frame);
+    void (*on_link)(struct role_life *life, struct role_link *link);      /* opened, or opened again */
+    void (*on_link_lost)(struct role_life *life, struct role_link *link);
+    void (*on_listen)(struct role_life *life, unsigned index, int fd);
+    void (*on_state)(struct role_life *life, struct bytes json);
+    void (*on_chart)(struct role_life *life, uint64_t generation);
+    void (*on_round)(struct role_life *life);  /* after each round of events, before links are flushed */
+    void (*on_stop)(struct role_life *life);   /* asked to stop: set life->loop.is_stopping when done; NULL: at once */
+};
+
+/* Take over ROLE_SUPERVISOR_FD, set up the loop, say nothing yet. */
+MUST_CHECK enum err role_life_init(struct role_life *life, enum role role, struct sys *sys,
+                                   const char *site_dir, struct fault *fault);
+/* Say READY, run until stopped or the supervisor is gone; flushes links after each round. Returns an exit code. */
+int role_life_run(struct role_life *life);
+void role_life_release(struct role_life *life);
+/* Pause or resume reading from a link. */
+void role_link_pause(struct role_link *link, bool pause);
+/* Send this role's figures to the supervisor (JSON object). */
+void role_life_report(struct role_life *life, struct bytes json);
+
+#endif
