@@ -1,0 +1,25 @@
+/* web.h - the pages that a ward sees: charts read and written out as HTML, in French or English.
+ *
+ * Shapes     HTTP/1.1 through libmicrohttpd (src/web/http.h); pages from templates compiled into C that escape by default.
+ * Errors     a page for each: 404, 400, 503 with the node's state; a broken supervisor link ends the role.
+ * Process    web: reads the chart read-only, asks open for single entries; holds no key of the vault, writes no file.
+ */
+#ifndef WEB_WEB_H
+#define WEB_WEB_H
+
+#include "base/base.h"
+#include "chart/chart.h"
+#include "roles/roles.h"
+
+struct web_options {
+    struct sys *sys;
+    const char *site_dir;
+    const char *site_name, *node_name;
+    const char *zone;              /* IANA name, for times on pages */
+    int64_t late_s, silent_s;      /* a source is late, then silent, after so many seconds without a message */
+    bool is_demo;                  /* says so on every page */
+};
+/* The web role: supervisor's channel on ROLE_SUPERVISOR_FD. Returns an exit code. */
+int web_role_main(const struct web_options *options);
+
+#endif
