@@ -4,7 +4,8 @@
  * Errors     NULL when the cap is reached: the caller returns ERR_LIMIT.
  * Ownership  what is allocated lives until arena_clear or arena_release.
  * Limits     bytes_max, given at the start; blocks are kept over a clear up to keep_bytes.
- * Process    any. Under AddressSanitizer the slack and a red zone behind each allocation are poisoned.
+ * Process    any. Under AddressSanitizer the slack and a red zone behind each allocation are
+ * poisoned.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

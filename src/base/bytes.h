@@ -69,7 +69,7 @@ int bytes_compare(struct bytes a, struct bytes b);
 /* Without ASCII white space at both ends. */
 struct bytes bytes_trim(struct bytes b);
 /* The part before the next `c`; *rest becomes what follows it. False when *rest is exhausted.
- * "a|b" gives "a", "b"; "a|" gives "a", "". */
+ * "a|b" gives "a", "b"; "a|" gives "a", ""; a view with data NULL gives nothing. */
 bool bytes_next_part(struct bytes *rest, uint8_t c, struct bytes *part);
 /* Every byte an ASCII digit, at least one. */
 bool bytes_is_digits(struct bytes b);
@@ -77,6 +77,8 @@ bool bytes_is_digits(struct bytes b);
 bool bytes_to_u64(struct bytes b, uint64_t *number);
 /* Is all of `b` valid UTF-8 (no surrogate, nothing overlong)? *has_multibyte may be NULL. */
 bool bytes_is_utf8(struct bytes b, bool *has_multibyte);
+/* Bytes of the UTF-8 character that `b` begins with, 1 to 4; 0 when there is no valid one. */
+size_t bytes_utf8_length(struct bytes b);
 
 static inline uint16_t load_u16(const uint8_t *p) {
     return (uint16_t)((unsigned)p[0] << 8 | p[1]);

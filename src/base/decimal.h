@@ -1,7 +1,8 @@
 /* decimal.h - exact decimal numbers for results and doses; never a float.
  *
  * Shapes     value = mantissa * 10^-scale. "0.50" keeps its two decimals.
- * Errors     decimal_read returns false on anything but [+-]digits[.digits], or more than 18 digits.
+ * Errors     decimal_read returns false on anything but [+-]digits[.digits], or more than 18
+ * digits.
  */
 #ifndef BASE_DECIMAL_H
 #define BASE_DECIMAL_H

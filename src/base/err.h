@@ -1,8 +1,8 @@
 /* err.h - how a function says that it could not do its work.
  *
  * Shapes     enum err, 0 is ERR_OK; struct fault, the one place where detail goes.
- * Errors     the closed table err.def: what the caller must do, exit code, HTTP status, HL7 code, sentences.
- * Ownership  fault.what and fault.where are static texts; nothing is allocated.
+ * Errors     the closed table err.def: what the caller must do, exit code, HTTP status, HL7 code,
+ * sentences. Ownership  fault.what and fault.where are static texts; nothing is allocated.
  *
  * A function that can fail returns enum err and must not be ignored. The place that first meets the
  * failure fills the fault (once); those above only pass the code on.
@@ -24,10 +24,10 @@ enum err {
 
 struct fault {
     enum err code;
-    int errnum;          /* errno, or 0 */
-    uint64_t at;         /* byte offset or index the fault is about */
-    const char *what;    /* static text: what failed, in words */
-    char subject[160];   /* a path, key or address; never patient data; may be empty */
+    int errnum;        /* errno, or 0 */
+    uint64_t at;       /* byte offset or index the fault is about */
+    const char *what;  /* static text: what failed, in words */
+    char subject[160]; /* a path, key or address; never patient data; may be empty */
 };
 
 int err_exit_code(enum err err);
@@ -39,11 +39,13 @@ const char *err_sentence(enum err err, bool french);
 
 /* Fill `fault` (may be NULL; a fault already filled is kept) and return `code`. */
 enum err fault_set(struct fault *fault, enum err code, const char *what);
-/* The same with the errno of a failed call; ENOSPC and EDQUOT become ERR_FULL whatever `code` says. */
+/* The same with the errno of a failed call; ENOSPC and EDQUOT become ERR_FULL whatever `code` says.
+ */
 enum err fault_set_errno(struct fault *fault, enum err code, int errnum, const char *what,
                          const char *subject);
 enum err fault_set_at(struct fault *fault, enum err code, const char *what, uint64_t at);
-enum err fault_set_subject(struct fault *fault, enum err code, const char *what, const char *subject);
+enum err fault_set_subject(struct fault *fault, enum err code, const char *what,
+                           const char *subject);
 /* "what: subject: strerror (at N)" into `line`. */
 void fault_format(const struct fault *fault, char *line, unsigned long line_bytes);
 

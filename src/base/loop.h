@@ -1,8 +1,8 @@
 /* loop.h - one event loop for each role: descriptors, a tick, signals.
  *
- * Shapes     epoll, level-triggered; a watch is owned by the caller and must outlive its registration.
- * Units      milliseconds for waits and ticks.
- * Ownership  loop_watch_set does not take the descriptor over.
+ * Shapes     epoll, level-triggered; a watch is owned by the caller and must outlive its
+ * registration. Units      milliseconds for waits and ticks. Ownership  loop_watch_set does not
+ * take the descriptor over.
  */
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H
@@ -10,12 +10,12 @@
 #include "base/err.h"
 #include "base/sys.h"
 
-#define LOOP_READ 1u
+#define LOOP_READ  1u
 #define LOOP_WRITE 2u
 
 struct loop_watch {
-    int fd;             /* -1 when not watched */
-    uint32_t interest;  /* what the kernel was told */
+    int fd;            /* -1 when not watched */
+    uint32_t interest; /* what the kernel was told */
     /* `ready` is a set of LOOP_READ, LOOP_WRITE; a hang-up or error sets both. */
     void (*on_ready)(struct loop_watch *watch, uint32_t ready);
     void *owner;
@@ -27,7 +27,8 @@ struct loop {
     bool is_stopping;
     int64_t now_us; /* realtime, read once a round */
     int64_t monotonic_us;
-    /* Called once after each round's events (batching: flush, sync, answer), and at least every tick_ms. */
+    /* Called once after each round's events (batching: flush, sync, answer), and at least every
+     * tick_ms. */
     void (*on_round)(void *owner);
     void *owner;
     int tick_ms;
@@ -38,7 +39,8 @@ struct loop {
 MUST_CHECK enum err loop_init(struct loop *loop, struct sys *sys, struct fault *fault);
 void loop_release(struct loop *loop);
 /* Watch `fd` for `interest`; 0 takes it out. Cheap when nothing changes. Safe during dispatch. */
-MUST_CHECK enum err loop_watch_set(struct loop *loop, struct loop_watch *watch, int fd, uint32_t interest);
+MUST_CHECK enum err loop_watch_set(struct loop *loop, struct loop_watch *watch, int fd,
+                                   uint32_t interest);
 void loop_watch_clear(struct loop *loop, struct loop_watch *watch);
 /* Run until loop->is_stopping. */
 MUST_CHECK enum err loop_run(struct loop *loop, struct fault *fault);

@@ -27,8 +27,8 @@ static inline uint32_t pool_taken_count(const struct pool *pool) {
     return pool->count - pool->free_count;
 }
 
-/* Memory for the few things whose size is only known at run time (hash tables, caches): zeroed, or NULL.
- * These are the only doors to malloc outside arenas. */
+/* Memory for the few things whose size is only known at run time (hash tables, caches): zeroed, or
+ * NULL. These are the only doors to malloc outside arenas. */
 void *memory_alloc(size_t count, size_t size);
 void *memory_grow(void *memory, size_t count, size_t size);
 void memory_free(void *memory);

@@ -1,8 +1,9 @@
 /* text.h - text being built, in a buffer that has a maximum.
  *
  * Shapes     characters and their count, always followed by a zero byte.
- * Errors     what does not fit is left out whole and `full` is set, once, for the caller to see at the end.
- * Ownership  text_init uses the caller's buffer; text_init_arena takes `capacity` bytes from the arena.
+ * Errors     what does not fit is left out whole and `full` is set, once, for the caller to see at
+ * the end. Ownership  text_init uses the caller's buffer; text_init_arena takes `capacity` bytes
+ * from the arena.
  */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
@@ -36,7 +37,8 @@ void text_put_base64(struct text *text, struct bytes b);
 void text_put_format(struct text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Decode base64 with padding (RFC 4648); *size gets the count. False on anything else or if it does not fit. */
+/* Decode base64 with padding (RFC 4648); *size gets the count. False on anything else or if it does
+ * not fit. */
 bool base64_decode(struct bytes in, uint8_t *out, size_t out_bytes, size_t *size);
 bool hex_decode(struct bytes in, uint8_t *out, size_t out_bytes);
 

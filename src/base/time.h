@@ -1,13 +1,15 @@
 /* time.h - instants, the ways standards write them, and the hybrid logical clock.
  *
- * Shapes     an instant is microseconds since 1970-01-01 UTC, int64_t; INSTANT_NONE when there is none.
- * Units      microseconds, except where a name says _ms or _s.
- * Errors     parse functions return false and leave *out alone on anything not of the form.
- * Source     HL7 v2.5 2.A.22 DTM; RFC 3339; Kulkarni et al. 2014, Logical Physical Clocks.
- *            Real senders write 8, 10, 12, 14 digits, fractions of 1 to 6 digits, 0000 for no time; zones +HHMM.
+ * Shapes     an instant is microseconds since 1970-01-01 UTC, int64_t; INSTANT_NONE when there is
+ * none. Units      microseconds, except where a name says _ms or _s. Errors     parse functions
+ * return false and leave *out alone on anything not of the form. Source     HL7 v2.5 2.A.22 DTM;
+ * RFC 3339; Kulkarni et al. 2014, Logical Physical Clocks. Real senders write 8, 10, 12, 14 digits,
+ * fractions of 1 to 6 digits, 0000 for no time; zones +HHMM.
  *
- * Times without a zone are in a zone the caller names (IANA name, tzdata). In the hour that a change back
- * from summer time repeats, the earlier reading is taken and is_ambiguous is set.
+ * Times without a zone are in a zone the caller names (IANA name, tzdata). In the hour that a
+ * change back from summer time repeats, the earlier reading is taken and is_ambiguous is set; a
+ * time that the change to summer time leaves out is read as if the clocks had not changed. Zone
+ * NULL means UTC.
  */
 #ifndef BASE_TIME_H
 #define BASE_TIME_H
@@ -17,11 +19,19 @@
 #include "base/text.h"
 
 #define INSTANT_NONE INT64_MIN
-#define US_PER_S INT64_C(1000000)
-#define US_PER_MS INT64_C(1000)
+#define US_PER_S     INT64_C(1000000)
+#define US_PER_MS    INT64_C(1000)
 
 /* How much of an HL7 time was given. */
-enum time_precision { TIME_YEAR = 4, TIME_MONTH = 6, TIME_DAY = 8, TIME_HOUR = 10, TIME_MINUTE = 12, TIME_SECOND = 14, TIME_FRACTION = 15 };
+enum time_precision {
+    TIME_YEAR = 4,
+    TIME_MONTH = 6,
+    TIME_DAY = 8,
+    TIME_HOUR = 10,
+    TIME_MINUTE = 12,
+    TIME_SECOND = 14,
+    TIME_FRACTION = 15
+};
 
 struct time_read {
     int64_t at;
@@ -33,14 +43,15 @@ struct time_read {
 /* A zone's rules with a small cache of offsets; init once, then read-only for the caller. */
 struct zone {
     char name[64];
-    int64_t cached_hour[64];     /* local hour since 1970, or INT64_MIN */
+    int64_t cached_hour[64]; /* local hour since 1970, or INT64_MIN */
     int32_t cached_offset_s[64];
     bool cached_ambiguous[64];
     int64_t cached_utc_hour[64];
     int32_t cached_utc_offset_s[64];
 };
 
-/* Sets TZ for the process (one zone a process) and checks that the zone is known: ERR_CONFIG if not. */
+/* Sets TZ for the process (one zone a process) and checks that the zone is known: ERR_CONFIG if
+ * not. */
 MUST_CHECK enum err zone_init(struct zone *zone, const char *name, struct fault *fault);
 /* Seconds east of UTC at the instant. */
 int32_t zone_offset_at(struct zone *zone, int64_t at);
@@ -62,7 +73,8 @@ int64_t time_from_civil(const struct civil_time *civil, int32_t offset_s);
 /* Whole years from a birth date to a day, both as instants read with the same zone offset. */
 int time_age_years(struct civil_time birth, struct civil_time today);
 
-/* Hybrid logical clock: 48 bits of milliseconds, 16 bits of counter; orders entries of one origin. */
+/* Hybrid logical clock: 48 bits of milliseconds, 16 bits of counter; orders entries of one origin.
+ */
 typedef uint64_t hlc_stamp;
 struct hlc {
     hlc_stamp last;
