@@ -1,5 +1,6 @@
 /* decimal.c - exact decimal numbers, as they were written. */
 #include "base/decimal.h"
+#include <assert.h>
 
 #define DIGITS_MAX 18u
 
@@ -36,6 +37,7 @@ bool decimal_read(struct bytes b, struct decimal *out) {
 
 static wide power_of_ten(unsigned exponent) {
     wide power = 1;
+    assert(exponent <= DIGITS_MAX);
     while (exponent--)
         power *= 10;
     return power;

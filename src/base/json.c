@@ -51,8 +51,23 @@ static bool is_plain(uint8_t c) {
     return c >= ' ' && c < 0x80 && c != '"' && c != '\\';
 }
 
+#define EACH_BYTE(n) (UINT64_C(0x0101010101010101) * (n))
+
+/* The top bit of some byte is set when one of the eight is not plain. A borrow from a lower byte
+ * can only add a false alarm above a true one. */
+static uint64_t special_bits(uint64_t word) {
+    uint64_t quote = word ^ EACH_BYTE('"'), backslash = word ^ EACH_BYTE('\\');
+    uint64_t below = (word - EACH_BYTE(' ')) | (quote - EACH_BYTE(1)) | (backslash - EACH_BYTE(1));
+    return (word | below) & EACH_BYTE(0x80);
+}
+
 static size_t plain_run(struct bytes b) {
     size_t size = 0;
+    for (uint64_t word; size + sizeof word <= b.size; size += sizeof word) {
+        memcpy(&word, b.data + size, sizeof word);
+        if (special_bits(word))
+            break;
+    }
     while (size < b.size && is_plain(b.data[size]))
         size++;
     return size;
