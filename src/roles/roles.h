@@ -13,7 +13,7 @@
 #include "base/loop.h"
 #include "vault/vault.h"
 
-enum role { ROLE_SUPERVISOR, ROLE_COMMIT, ROLE_PUBLISH, ROLE_OPEN, ROLE_FEEDS, ROLE_CHART, ROLE_WEB, ROLE_REBUILD, ROLE_IMPORT, ROLE_COUNT };
+enum role { ROLE_SUPERVISOR, ROLE_COMMIT, ROLE_PUBLISH, ROLE_OPEN, ROLE_FEEDS, ROLE_CHART, ROLE_WEB, ROLE_IMPORT, ROLE_COUNT };
 const char *role_name(enum role role);
 bool role_from_name(const char *name, enum role *role);
 
@@ -30,8 +30,9 @@ enum role_message {
     /* role -> supervisor */
     MESSAGE_READY = 32,
     MESSAGE_REPORT,     /* a JSON object of this role's figures */
-    MESSAGE_REBUILT,    /* rebuild -> supervisor: generation is ready */
-    MESSAGE_TAKING,     /* chart -> supervisor: the entry being taken, for the "killed twice" rule */
+    MESSAGE_PROBLEM,    /* what is wrong in this role, in words; empty: nothing */
+    MESSAGE_TAKING,     /* chart: the entry being taken, for the "killed twice" rule */
+    MESSAGE_GENERATION, /* chart: made and switched to a new generation */
     /* feeds, web, import -> commit */
     MESSAGE_APPEND = 64,
     MESSAGE_BLOB_BEGIN,
@@ -78,17 +79,18 @@ MUST_CHECK enum err roles_get_appended(const struct ipc_frame *frame, struct app
 MUST_CHECK enum err roles_put_vault_state(struct ipc *ipc, bool is_full, bool is_suspect);
 MUST_CHECK enum err roles_get_vault_state(const struct ipc_frame *frame, bool *is_full, bool *is_suspect);
 
-/* DURABLE, PUBLISHED, REBUILT, TAKING, CHART: one number. */
+/* DURABLE, PUBLISHED, TAKING, GENERATION, CHART, NO_ENTRY: one number. */
 MUST_CHECK enum err roles_put_number(struct ipc *ipc, enum role_message type, uint64_t number);
 MUST_CHECK enum err roles_get_number(const struct ipc_frame *frame, uint64_t *number);
-/* STATE, REPORT: a text. READY, STOP: an empty one. */
+/* STATE, REPORT, PROBLEM: a text. READY, STOP: an empty one. */
 MUST_CHECK enum err roles_put_text(struct ipc *ipc, enum role_message type, struct bytes text);
 MUST_CHECK enum err roles_get_text(const struct ipc_frame *frame, struct bytes *text);
 
+#define READ_MORE UINT64_MAX
 struct read_request {
     uint64_t token;      /* comes back with the entry */
-    uint64_t from;       /* first index */
-    uint32_t count;      /* how many more may be sent: credit. 1 for the web */
+    uint64_t from;       /* first index; READ_MORE: go on where you stand */
+    uint32_t count;      /* how many may be sent: credit, added to what is left. 1 for the web */
     uint32_t bytes_max;  /* of each body; the rest is left out (0: all) */
 };
 MUST_CHECK enum err roles_put_read(struct ipc *ipc, const struct read_request *request);
@@ -122,6 +124,7 @@ struct role_life {
     struct role_link links[ROLE_COUNT]; /* by peer */
     size_t in_bytes_max, out_bytes_max; /* buffers of links */
     bool is_stopping;
+    const char *problem;
     /* All may be NULL. `owner` is the role's own state. */
     void *owner;
     enum err (*on_frame)(struct role_life *life, struct role_link *link, const struct ipc_frame *frame);
@@ -144,5 +147,7 @@ void role_life_release(struct role_life *life);
 void role_link_pause(struct role_link *link, bool pause);
 /* Send this role's figures to the supervisor (JSON object). */
 void role_life_report(struct role_life *life, struct bytes json);
+/* Say what is wrong (a static text), or NULL when nothing is; sent when it changes. */
+void role_life_problem(struct role_life *life, const char *problem);
 
 #endif

@@ -1,0 +1,302 @@
+/* command_site.c - init, serve, status, and the door of roles: a site's life from the command line. */
+#include "node/node.h"
+
+#include "chart/chart.h"
+#include "feeds/feeds.h"
+#include "node/options.h"
+#include "node/role_main.h"
+#include "node/site.h"
+#include "node/supervisor.h"
+#include "web/web.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static const char init_usage[] = "init DIR --site ID [--name TEXT] [--node ID] [--demo]";
+static const char serve_usage[] = "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]PORT]";
+static const char status_usage[] = "status DIR [--json]";
+
+/* ---- init ---- */
+
+static enum err make_site(const char *dir, const struct config *config, struct fault *fault) {
+    static const char *const parts[] = {"run", "chart", "cache"};
+    char path[SITE_PATH_BYTES], origin[CONFIG_VALUE_BYTES * 2 + 32];
+    enum err err = sys_make_dirs(NULL, dir, 0750, fault);
+    for (size_t i = 0; i < 3 && !err; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, parts[i]);
+        err = sys_make_dirs(NULL, path, 0700, fault);
+    }
+    snprintf(origin, sizeof origin, "%s/veilleuse/%s/1", config->site, config->node);
+    if (!err)
+        err = vault_create(NULL, dir, origin, fault);
+    /* The configuration comes last: a directory is a site once it has one. */
+    return err ? err : config_write(config, NULL, dir, fault);
+}
+
+static bool set_text(char *to, const char *value, const char *what) {
+    if (strlen(value) >= CONFIG_VALUE_BYTES || strpbrk(value, "\n\r")) {
+        fprintf(stderr, "veilleuse init: the %s is too long or has a line break\n", what);
+        return false;
+    }
+    snprintf(to, CONFIG_VALUE_BYTES, "%s", value);
+    return true;
+}
+
+int node_init_command(int argc, char **argv) {
+    const char *site = NULL, *name = NULL, *node = NULL;
+    struct config config;
+    config_default(&config);
+    const struct option_spec specs[] = {{"site", NULL, &site, NULL},
+                                        {"name", NULL, &name, NULL},
+                                        {"node", NULL, &node, NULL},
+                                        {"demo", &config.is_demo, NULL, NULL},
+                                        {0}};
+    int count;
+    if (!options_read(argc, argv, specs, &count) || count != 1 || !site)
+        return command_usage(init_usage);
+    if (!set_text(config.site, site, "site") || !set_text(config.name, name ? name : site, "name") ||
+        (node && !set_text(config.node, node, "node")))
+        return err_exit_code(ERR_USAGE);
+    struct fault fault = {0};
+    char line[CONFIG_VALUE_BYTES * 2 + 16];
+    snprintf(line, sizeof line, "site = %s\nnode = %s\n", config.site, config.node);
+    struct config checked;
+    if (config_parse(&checked, bytes_from_string(line), &fault)) {
+        fprintf(stderr, "veilleuse init: a site's or node's id has letters, digits, '.', '-' and "
+                        "'_', at most 64\n");
+        return err_exit_code(ERR_USAGE);
+    }
+    if (!site_is_there(NULL, argv[1], &(struct fault){0}))
+        return command_fail(ERR_STATE, &(struct fault){.code = ERR_STATE,
+                                                       .what = "there is a site here already"});
+    enum err err = make_site(argv[1], &config, &fault);
+    if (err)
+        return command_fail(err, &fault);
+    printf("%s: a new site, %s. Keep %s/keys safe: without them the vault cannot be read.\n",
+           argv[1], config.site, argv[1]);
+    return 0;
+}
+
+/* ---- serve ---- */
+
+static bool is_loopback(const struct sockaddr *address) {
+    if (address->sa_family == AF_INET) {
+        uint8_t bytes[4];
+        memcpy(bytes, (const char *)address + 4, 4); /* sin_addr, network order */
+        return bytes[0] == 127;
+    }
+    static const uint8_t loopback[16] = {[15] = 1};
+    return address->sa_family == AF_INET6 && !memcmp((const char *)address + 8, loopback, 16);
+}
+
+static void describe(int fd, char *text, size_t text_bytes) {
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    char host[64] = "", port[16] = "";
+    if (getsockname(fd, (struct sockaddr *)&address, &size) ||
+        getnameinfo((struct sockaddr *)&address, size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV))
+        return;
+    bool v6 = strchr(host, ':');
+    snprintf(text, text_bytes, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+static enum err listen_on(const char *text, bool loopback_only, int *fd, struct fault *fault) {
+    char host[CONFIG_VALUE_BYTES], port[8];
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    if (!address_split(text, host, sizeof host, port, sizeof port) ||
+        getaddrinfo(host, port, &hints, &found))
+        return fault_set_subject(fault, ERR_CONFIG, "this is not an address to listen on", text);
+    enum err err = ERR_OK;
+    if (loopback_only && !is_loopback(found->ai_addr))
+        err = fault_set_subject(fault, ERR_CONFIG,
+                                "pages are served on loopback only, until accounts exist", text);
+    int one = 1;
+    if (!err) {
+        *fd = sys_socket(NULL, found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
+            sys_bind(NULL, *fd, found->ai_addr, found->ai_addrlen) || sys_listen(NULL, *fd, 1024))
+            err = fault_set_errno(fault, ERR_STATE, errno, "cannot listen", text);
+    }
+    freeaddrinfo(found);
+    return err;
+}
+
+/* Patients' data must not lie in a core file, nor be read by a debugger of the same user. */
+static void close_in(void) {
+    struct rlimit none = {0, 0}, files;
+    if (setrlimit(RLIMIT_CORE, &none) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+        trace_warning("core files cannot be switched off");
+    if (!getrlimit(RLIMIT_NOFILE, &files)) {
+        files.rlim_cur = files.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &files))
+            trace_warning("the number of open files cannot be raised");
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        trace_warning("privileges cannot be given up");
+}
+
+static int serve(const char *dir, struct config *config, const char *mllp, const char *web) {
+    struct fault fault = {0};
+    struct supervisor_options options = {.site_dir = dir, .config = config, .mllp_fd = -1, .web_fd = -1};
+    int lock_fd = -1;
+    enum err err = site_lock(NULL, dir, &lock_fd, &fault);
+    if (!err)
+        err = listen_on(mllp ? mllp : config->mllp, false, &options.mllp_fd, &fault);
+    if (!err)
+        err = listen_on(web ? web : config->web, true, &options.web_fd, &fault);
+    if (err)
+        return command_fail(err, &fault);
+    describe(options.mllp_fd, options.mllp_address, sizeof options.mllp_address);
+    describe(options.web_fd, options.web_address, sizeof options.web_address);
+    return supervisor_run(&options);
+}
+
+int node_serve_command(int argc, char **argv) {
+    const char *mllp = NULL, *web = NULL;
+    const struct option_spec specs[] = {{"mllp", NULL, &mllp, NULL}, {"web", NULL, &web, NULL}, {0}};
+    int count;
+    if (!options_read(argc, argv, specs, &count) || count != 1)
+        return command_usage(serve_usage);
+    struct fault fault = {0};
+    struct config config;
+    struct zone zone;
+    enum err err = site_is_there(NULL, argv[1], &fault);
+    if (!err)
+        err = config_read(&config, NULL, argv[1], &fault);
+    if (!err)
+        err = zone_init(&zone, config.zone, &fault);
+    char *dir = err ? NULL : realpath(argv[1], NULL);
+    if (!err && !dir)
+        err = fault_set_errno(&fault, ERR_IO, errno, "the site cannot be reached", argv[1]);
+    if (err)
+        return command_fail(err, &fault);
+    close_in();
+    return serve(dir, &config, mllp, web);
+}
+
+/* ---- roles ---- */
+
+static int run_feeds(const struct role_start *start) {
+    struct feeds_options options = {
+        .sys = start->sys,
+        .site_dir = start->site_dir,
+        .listener_name = "main",
+        .message_bytes_max = (uint64_t)start->config->message_bytes_max,
+        .connection_count_max = (uint32_t)start->config->connection_count_max,
+        .unknown_is_ae = start->config->unknown_is_ae,
+    };
+    return feeds_role_main(&options);
+}
+
+static int run_web(const struct role_start *start) {
+    struct web_options options = {
+        .sys = start->sys,
+        .site_dir = start->site_dir,
+        .site_name = start->config->name,
+        .node_name = start->config->node,
+        .zone = start->config->zone,
+        .late_s = start->config->late_s,
+        .silent_s = start->config->silent_s,
+        .is_demo = start->config->is_demo,
+    };
+    return web_role_main(&options);
+}
+
+static int run_role(enum role role, const struct role_start *start) {
+    switch (role) {
+    case ROLE_COMMIT:
+        return role_commit_main(start);
+    case ROLE_PUBLISH:
+        return role_publish_main(start);
+    case ROLE_OPEN:
+        return role_open_main(start);
+    case ROLE_CHART:
+        return role_chart_main(start);
+    case ROLE_FEEDS:
+        return run_feeds(start);
+    case ROLE_WEB:
+        return run_web(start);
+    default:
+        return command_usage("role NAME DIR (started by the supervisor)");
+    }
+}
+
+int node_role_command(int argc, char **argv) {
+    struct role_start start = {.set_aside = UINT64_MAX};
+    const struct option_spec specs[] = {{"careful", &start.is_careful, NULL, NULL},
+                                        {"set-aside", NULL, NULL, &start.set_aside},
+                                        {0}};
+    enum role role;
+    int count;
+    if (!options_read(argc, argv, specs, &count) || count != 2 || !role_from_name(argv[1], &role))
+        return command_usage("role NAME DIR (started by the supervisor)");
+    /* Ctrl-C reaches the whole group of processes; the supervisor alone answers it. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    close_in();
+    trace_name(argv[1]);
+    struct config config;
+    struct fault fault = {0};
+    start.site_dir = argv[2];
+    start.config = &config;
+    enum err err = config_read(&config, NULL, argv[2], &fault);
+    return err ? command_fail(err, &fault) : run_role(role, &start);
+}
+
+/* ---- status ---- */
+
+/* The state is JSON from our own supervisor; a person gets it in lines. */
+static void print_state(const char *dir, struct bytes state) {
+    printf("%s: running\n", dir);
+    fwrite(state.data, 1, state.size, stdout);
+    putchar('\n');
+}
+
+static int status_stopped(const char *dir, bool json) {
+    if (json)
+        printf("{\"running\":false,\"ok\":false,\"problems\":[\"no node runs here\"]}\n");
+    else
+        printf("%s: no node runs here\n", dir);
+    return err_exit_code(ERR_STATE);
+}
+
+/* "ok":true stands at the top of the state that our supervisor wrote. */
+static bool state_is_ok(struct bytes state) {
+    return memmem(state.data, state.size, "\"ok\":true", 9) != NULL;
+}
+
+int node_status_command(int argc, char **argv) {
+    bool json = false;
+    const struct option_spec specs[] = {{"json", &json, NULL, NULL}, {0}};
+    int count;
+    if (!options_read(argc, argv, specs, &count) || count != 1)
+        return command_usage(status_usage);
+    struct fault fault = {0};
+    struct ipc ipc = {.fd = -1};
+    enum err err = site_is_there(NULL, argv[1], &fault);
+    if (err)
+        return command_fail(err, &fault);
+    if (control_connect(NULL, argv[1], &ipc, &fault))
+        return status_stopped(argv[1], json);
+    struct bytes state = BYTES_NONE;
+    err = control_ask(&ipc, CONTROL_STATUS, 0, &state, NULL, &fault);
+    if (err)
+        return command_fail(err, &fault);
+    int code = state_is_ok(state) ? 0 : err_exit_code(ERR_STATE);
+    if (json)
+        printf("%.*s\n", (int)state.size, (const char *)state.data);
+    else
+        print_state(argv[1], state);
+    ipc_release(&ipc);
+    return code;
+}

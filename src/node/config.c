@@ -1,0 +1,245 @@
+/* config.c - read, check and write a site's configuration. */
+#include "node/config.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+enum value_kind { VALUE_TEXT, VALUE_ID, VALUE_ADDRESS, VALUE_COUNT, VALUE_YES_NO, VALUE_CHARACTERS, VALUE_UNKNOWN };
+
+static const struct key {
+    const char *name;
+    enum value_kind kind;
+    size_t at; /* offset of the member in struct config */
+    const char *comment;
+} keys[] = {
+    {"site", VALUE_ID, offsetof(struct config, site),
+     "The site's identifier. It is part of the vault's origin: never change it."},
+    {"name", VALUE_TEXT, offsetof(struct config, name), "The hospital's name, as people say it."},
+    {"node", VALUE_ID, offsetof(struct config, node), "This machine's name in the site."},
+    {"zone", VALUE_TEXT, offsetof(struct config, zone),
+     "The time zone of messages that name none, and of the pages."},
+    {"mllp", VALUE_ADDRESS, offsetof(struct config, mllp),
+     "Where HL7 messages arrive (MLLP): ADDRESS:PORT."},
+    {"web", VALUE_ADDRESS, offsetof(struct config, web),
+     "Where the pages are served: ADDRESS:PORT. Loopback only, until accounts exist."},
+    {"characters", VALUE_CHARACTERS, offsetof(struct config, characters),
+     "Characters of messages without MSH-18: 8859/15, 8859/1 or UTF-8."},
+    {"on_unknown", VALUE_UNKNOWN, offsetof(struct config, unknown_is_ae),
+     "How a message that is not understood is answered, once stored: AA or AE."},
+    {"late_s", VALUE_COUNT, offsetof(struct config, late_s),
+     "A source is late after so many seconds without a message,"},
+    {"silent_s", VALUE_COUNT, offsetof(struct config, silent_s), "and silent after so many."},
+    {"message_bytes_max", VALUE_COUNT, offsetof(struct config, message_bytes_max),
+     "The largest message that is taken."},
+    {"connection_count_max", VALUE_COUNT, offsetof(struct config, connection_count_max),
+     "How many senders may be connected at once."},
+    {"reserve_bytes", VALUE_COUNT, offsetof(struct config, reserve_bytes),
+     "Space on the disk that messages may not use, kept for what people enter."},
+    {"demo", VALUE_YES_NO, offsetof(struct config, is_demo),
+     "yes: every page says that its patients are invented."},
+};
+enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
+
+void config_default(struct config *config) {
+    *config = (struct config){
+        .node = "node1",
+        .zone = "Europe/Paris",
+        .mllp = "127.0.0.1:2575",
+        .web = "127.0.0.1:8080",
+        .characters = HL7_LATIN9,
+        .late_s = 300,
+        .silent_s = 900,
+        .message_bytes_max = 64 << 20,
+        .connection_count_max = 4096,
+        .reserve_bytes = 256 << 20,
+    };
+}
+
+bool address_split(const char *text, char *host, size_t host_bytes, char *port, size_t port_bytes) {
+    const char *colon = strrchr(text, ':');
+    struct bytes name = bytes_from(text, colon ? (size_t)(colon - text) : 0);
+    struct bytes number = bytes_from_string(colon ? colon + 1 : text);
+    if (name.size >= 2 && name.data[0] == '[' && name.data[name.size - 1] == ']')
+        name = bytes_from(name.data + 1, name.size - 2);
+    else if (bytes_find(name, ':') != BYTES_NOT_FOUND)
+        return false; /* an IPv6 address stands in brackets */
+    if (bytes_is_empty(name))
+        name = BYTES("127.0.0.1");
+    uint64_t n;
+    if (!bytes_to_u64(number, &n) || n > 65535 || name.size >= host_bytes ||
+        number.size >= port_bytes)
+        return false;
+    memcpy(host, name.data, name.size);
+    host[name.size] = 0;
+    memcpy(port, number.data, number.size);
+    port[number.size] = 0;
+    return true;
+}
+
+static bool is_id(struct bytes value) {
+    for (size_t i = 0; i < value.size; i++) {
+        uint8_t c = value.data[i];
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '.' || c == '-' || c == '_';
+        if (!fine)
+            return false;
+    }
+    return value.size > 0 && value.size <= 64;
+}
+
+static bool take_text(char *member, struct bytes value) {
+    if (value.size >= CONFIG_VALUE_BYTES || !bytes_is_utf8(value, NULL))
+        return false;
+    memcpy(member, value.data, value.size);
+    member[value.size] = 0;
+    return true;
+}
+
+static bool take_address(char *member, struct bytes value) {
+    char host[CONFIG_VALUE_BYTES], port[8];
+    return take_text(member, value) && address_split(member, host, sizeof host, port, sizeof port);
+}
+
+static bool take_count(int64_t *member, struct bytes value) {
+    uint64_t n;
+    if (!bytes_to_u64(value, &n) || n > INT64_MAX)
+        return false;
+    *member = (int64_t)n;
+    return true;
+}
+
+static bool take_choice(bool *member, struct bytes value, const char *yes, const char *no) {
+    *member = bytes_is(value, yes);
+    return *member || bytes_is(value, no);
+}
+
+static bool take_characters(enum hl7_charset *member, struct bytes value) {
+    *member = bytes_is(value, "UTF-8")    ? HL7_UTF8
+              : bytes_is(value, "8859/1") ? HL7_LATIN1
+                                          : HL7_LATIN9;
+    return *member != HL7_LATIN9 || bytes_is(value, "8859/15");
+}
+
+static bool take_value(struct config *config, const struct key *key, struct bytes value) {
+    void *member = (char *)config + key->at;
+    switch (key->kind) {
+    case VALUE_TEXT:
+        return take_text(member, value);
+    case VALUE_ID:
+        return is_id(value) && take_text(member, value);
+    case VALUE_ADDRESS:
+        return take_address(member, value);
+    case VALUE_COUNT:
+        return take_count(member, value);
+    case VALUE_YES_NO:
+        return take_choice(member, value, "yes", "no");
+    case VALUE_UNKNOWN:
+        return take_choice(member, value, "AE", "AA");
+    case VALUE_CHARACTERS:
+        return take_characters(member, value);
+    }
+    return false;
+}
+
+static const struct key *find_key(struct bytes name) {
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (bytes_is(name, keys[i].name))
+            return &keys[i];
+    return NULL;
+}
+
+static enum err take_line(struct config *config, struct bytes line, uint64_t number, bool *seen,
+                          struct fault *fault) {
+    size_t equals = bytes_find(line, '=');
+    if (equals == BYTES_NOT_FOUND)
+        return fault_set_at(fault, ERR_CONFIG, "veilleuse.conf: a line is not `key = value`, line",
+                            number);
+    const struct key *key = find_key(bytes_trim(bytes_first(line, equals)));
+    if (!key)
+        return fault_set_at(fault, ERR_CONFIG, "veilleuse.conf: unknown key, line", number);
+    if (seen[key - keys])
+        return fault_set_at(fault, ERR_CONFIG, "veilleuse.conf: a key is given twice, line",
+                            number);
+    seen[key - keys] = true;
+    if (!take_value(config, key, bytes_trim(bytes_skip(line, equals + 1))))
+        return fault_set_at(fault, ERR_CONFIG, "veilleuse.conf: this value cannot be used, line",
+                            number);
+    return ERR_OK;
+}
+
+enum err config_parse(struct config *config, struct bytes text, struct fault *fault) {
+    config_default(config);
+    bool seen[KEY_COUNT] = {false};
+    struct bytes line;
+    for (uint64_t number = 1; bytes_next_part(&text, '\n', &line); number++) {
+        line = bytes_trim(line);
+        if (bytes_is_empty(line) || line.data[0] == '#')
+            continue;
+        enum err err = take_line(config, line, number, seen, fault);
+        if (err)
+            return err;
+    }
+    if (!config->site[0])
+        return fault_set(fault, ERR_CONFIG, "veilleuse.conf: `site` is missing");
+    if (config->late_s > config->silent_s)
+        return fault_set(fault, ERR_CONFIG, "veilleuse.conf: late_s is more than silent_s");
+    return ERR_OK;
+}
+
+static void config_path(char *path, const char *site_dir) {
+    snprintf(path, SITE_PATH_BYTES, "%s/veilleuse.conf", site_dir);
+}
+
+enum err config_read(struct config *config, struct sys *sys, const char *site_dir,
+                     struct fault *fault) {
+    char path[SITE_PATH_BYTES];
+    static_assert(sizeof path > 64, "room for the file's name");
+    config_path(path, site_dir);
+    char buffer[65536];
+    size_t size = 0;
+    enum err err = sys_read_file(sys, path, buffer, sizeof buffer, &size, fault);
+    return err ? err : config_parse(config, bytes_from(buffer, size), fault);
+}
+
+static void put_value(struct text *text, const struct config *config, const struct key *key) {
+    const void *member = (const char *)config + key->at;
+    switch (key->kind) {
+    case VALUE_TEXT:
+    case VALUE_ID:
+    case VALUE_ADDRESS:
+        text_put_string(text, member);
+        break;
+    case VALUE_COUNT:
+        text_put_i64(text, *(const int64_t *)member);
+        break;
+    case VALUE_YES_NO:
+        text_put_string(text, *(const bool *)member ? "yes" : "no");
+        break;
+    case VALUE_UNKNOWN:
+        text_put_string(text, *(const bool *)member ? "AE" : "AA");
+        break;
+    case VALUE_CHARACTERS: {
+        enum hl7_charset set = *(const enum hl7_charset *)member;
+        text_put_string(text, set == HL7_UTF8 ? "UTF-8" : set == HL7_LATIN1 ? "8859/1" : "8859/15");
+        break;
+    }
+    }
+}
+
+enum err config_write(const struct config *config, struct sys *sys, const char *site_dir,
+                      struct fault *fault) {
+    char buffer[8192], path[SITE_PATH_BYTES];
+    struct text text;
+    text_init(&text, buffer, sizeof buffer);
+    text_put_string(&text, "# Veilleuse: the configuration of this site. `kill -HUP` the node, or "
+                           "start it again, after a change.\n");
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        text_put_format(&text, "\n# %s\n%s = ", keys[i].comment, keys[i].name);
+        put_value(&text, config, &keys[i]);
+        text_put_char(&text, '\n');
+    }
+    if (text.full)
+        return fault_set(fault, ERR_LIMIT, "the configuration is too long");
+    config_path(path, site_dir);
+    return sys_replace_file(sys, path, text_bytes(&text), 0644, fault);
+}

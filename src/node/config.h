@@ -1,0 +1,45 @@
+/* config.h - the one configuration file of a site, DIR/veilleuse.conf.
+ *
+ * Shapes     lines `key = value`; # begins a comment; a value is the rest of the line without white space around it.
+ * Errors     ERR_CONFIG with the line number in fault.at and a sentence: an unknown key, a bad value, a key given twice.
+ * Limits     the file is at most 64 KiB, a value 255 bytes.
+ */
+#ifndef NODE_CONFIG_H
+#define NODE_CONFIG_H
+
+#include "base/base.h"
+#include "formats/hl7/hl7.h"
+
+#define CONFIG_VALUE_BYTES 256
+#define SITE_PATH_BYTES    1024
+
+struct config {
+    char site[CONFIG_VALUE_BYTES]; /* the site's id, part of the vault's origin */
+    char name[CONFIG_VALUE_BYTES]; /* the hospital's name, for people */
+    char node[CONFIG_VALUE_BYTES];
+    char zone[CONFIG_VALUE_BYTES];
+    char mllp[CONFIG_VALUE_BYTES]; /* ADDRESS:PORT */
+    char web[CONFIG_VALUE_BYTES];
+    enum hl7_charset characters;
+    bool unknown_is_ae;
+    bool is_demo;
+    int64_t late_s, silent_s;
+    int64_t message_bytes_max;
+    int64_t connection_count_max;
+    int64_t reserve_bytes;
+};
+
+/* Read and check DIR/veilleuse.conf. */
+MUST_CHECK enum err config_read(struct config *config, struct sys *sys, const char *site_dir,
+                                struct fault *fault);
+/* Read from text; the tests' door. */
+MUST_CHECK enum err config_parse(struct config *config, struct bytes text, struct fault *fault);
+/* Write the file of a new site, with a comment on every key. */
+MUST_CHECK enum err config_write(const struct config *config, struct sys *sys,
+                                 const char *site_dir, struct fault *fault);
+void config_default(struct config *config);
+
+/* "ADDR:PORT", "[::1]:PORT", ":PORT" or "PORT" (loopback then). False on anything else. */
+bool address_split(const char *text, char *host, size_t host_bytes, char *port, size_t port_bytes);
+
+#endif

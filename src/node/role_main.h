@@ -1,0 +1,21 @@
+/* role_main.h - the roles that live in node/: each runs until its supervisor stops it and returns an exit code. */
+#ifndef NODE_ROLE_MAIN_H
+#define NODE_ROLE_MAIN_H
+
+#include "node/config.h"
+#include "roles/roles.h"
+
+struct role_start {
+    struct sys *sys;
+    const char *site_dir;
+    const struct config *config;
+    uint64_t set_aside; /* chart: this entry killed the role twice; UINT64_MAX: none */
+    bool is_careful;    /* chart: take entries one by one and say which */
+};
+
+int role_commit_main(const struct role_start *start);
+int role_publish_main(const struct role_start *start);
+int role_open_main(const struct role_start *start);
+int role_chart_main(const struct role_start *start);
+
+#endif

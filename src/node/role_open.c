@@ -1,0 +1,253 @@
+/* role_open.c - holds the epoch keys: gives plaintext to the chart in order, and single entries to the pages.
+ *
+ * Invariants
+ *   Nothing beyond what commit called durable is ever given out.
+ *   A consumer gets only what it asked for and has credit for; its link's room bounds what is under way.
+ */
+#include "node/role_main.h"
+
+#include <poll.h>
+
+#define ENTRIES_PER_ROUND 2000u
+#define BLOB_WAIT_MS      30000
+#define PIECE_BYTES       65536u
+
+struct consumer {
+    struct role_link *link;
+    uint64_t token, next;
+    uint64_t credit;
+    uint32_t bytes_max;
+};
+
+/* Requests of pages, waiting for their turn. */
+#define PAGE_REQUESTS_MAX 256u
+
+struct open_role {
+    struct role_life life;
+    struct vault_reader *reader;
+    struct vault_opener *opener;
+    uint64_t durable, told_durable, given_count, failed_count;
+    struct consumer chart;
+    struct read_request pages[PAGE_REQUESTS_MAX];
+    uint32_t page_first, page_count;
+    int64_t reported_at;
+};
+
+struct blob_way {
+    struct role_link *link;
+    uint64_t token, left;
+};
+
+/* Wait until the peer has taken enough; a large body is given in one go. */
+static enum err wait_for_room(struct role_link *link) {
+    while (ipc_room(&link->ipc) < 2 * PIECE_BYTES) {
+        enum err err = ipc_flush(&link->ipc);
+        if (err)
+            return err;
+        if (ipc_room(&link->ipc) >= 2 * PIECE_BYTES)
+            break;
+        struct pollfd poller = {.fd = link->ipc.fd, .events = POLLOUT};
+        if (poll(&poller, 1, BLOB_WAIT_MS) == 0)
+            return ERR_TIMEOUT;
+    }
+    return ERR_OK;
+}
+
+static enum err put_pieces(struct role_link *link, uint64_t token, struct bytes data) {
+    while (!bytes_is_empty(data)) {
+        struct bytes piece = bytes_first(data, PIECE_BYTES);
+        enum err err = wait_for_room(link);
+        if (!err)
+            err = roles_put_blob(&link->ipc, MESSAGE_ENTRY_DATA, token, piece);
+        if (err)
+            return err;
+        data = bytes_skip(data, piece.size);
+    }
+    return ERR_OK;
+}
+
+static enum err take_blob_piece(void *owner, struct bytes piece) {
+    struct blob_way *way = owner;
+    piece = bytes_first(piece, way->left);
+    way->left -= piece.size;
+    enum err err = put_pieces(way->link, way->token, piece);
+    /* The wanted part is given: an error of its own stops the rest. */
+    return err ? err : way->left == 0 ? ERR_INTERRUPTED : ERR_OK;
+}
+
+static enum err put_header(struct role_link *link, uint64_t token, uint64_t index,
+                           const struct vault_entry *entry, struct bytes body,
+                           uint64_t body_bytes) {
+    struct entry_message message = {token, index, *entry};
+    message.entry.body = body;
+    message.entry.body_bytes = body_bytes;
+    enum err err = wait_for_room(link);
+    return err ? err : roles_put_entry(&link->ipc, &message);
+}
+
+static enum err give_large(struct open_role *open, struct role_link *link, uint64_t token,
+                           uint64_t index, const struct vault_entry *entry, uint64_t wanted,
+                           struct fault *fault) {
+    enum err err = put_header(link, token, index, entry, BYTES_NONE, wanted);
+    if (err)
+        return err;
+    if (bytes_is_empty(entry->blob_name))
+        return put_pieces(link, token, bytes_first(entry->body, wanted));
+    struct blob_way way = {link, token, wanted};
+    err = vault_opener_blob(open->opener, entry, take_blob_piece, &way, fault);
+    return err == ERR_INTERRUPTED && way.left == 0 ? ERR_OK : err;
+}
+
+/* Give one entry. ERR_MORE: it does not exist yet. */
+static enum err give(struct open_role *open, struct role_link *link, uint64_t token, uint64_t index,
+                     uint32_t bytes_max, struct fault *fault) {
+    struct bytes sealed;
+    struct vault_entry entry;
+    enum err err = vault_reader_sealed(open->reader, index, open->durable, &sealed, fault);
+    if (!err)
+        err = vault_opener_unseal(open->opener, sealed, &entry, fault);
+    if (err)
+        return err;
+    uint64_t wanted = bytes_max && bytes_max < entry.body_bytes ? bytes_max : entry.body_bytes;
+    open->given_count++;
+    if (wanted <= PIECE_BYTES && bytes_is_empty(entry.blob_name))
+        return put_header(link, token, index, &entry, bytes_first(entry.body, wanted), wanted);
+    return give_large(open, link, token, index, &entry, wanted, fault);
+}
+
+static void give_to_chart(struct open_role *open) {
+    struct consumer *chart = &open->chart;
+    for (unsigned n = 0; n < ENTRIES_PER_ROUND && chart->link && chart->link->is_open &&
+                         chart->credit > 0 && chart->next < open->durable;
+         n++) {
+        if (ipc_room(&chart->link->ipc) < 3 * PIECE_BYTES)
+            return; /* go on when it has read */
+        struct fault fault = {0};
+        enum err err = give(open, chart->link, chart->token, chart->next, 0, &fault);
+        if (err) {
+            trace_fault("an entry cannot be opened", &fault);
+            open->failed_count++;
+            role_life_problem(&open->life, "an entry of the vault cannot be opened: the chart stands still");
+            chart->credit = 0;
+            return;
+        }
+        chart->next++;
+        chart->credit--;
+    }
+}
+
+static void give_to_pages(struct open_role *open) {
+    struct role_link *web = &open->life.links[ROLE_WEB];
+    while (open->page_count > 0 && web->is_open) {
+        struct read_request *request = &open->pages[open->page_first];
+        struct fault fault = {0};
+        enum err err = ERR_NOT_FOUND;
+        if (request->from < open->durable)
+            err = give(open, web, request->token, request->from, request->bytes_max, &fault);
+        if (err && roles_put_number(&web->ipc, MESSAGE_NO_ENTRY, request->token))
+            return; /* its answers are full: later */
+        open->page_first = (open->page_first + 1) % PAGE_REQUESTS_MAX;
+        open->page_count--;
+    }
+}
+
+static enum err take_read(struct open_role *open, struct role_link *link,
+                          const struct ipc_frame *frame) {
+    struct read_request request;
+    enum err err = roles_get_read(frame, &request);
+    if (err)
+        return err;
+    if (link->peer == ROLE_WEB) {
+        if (open->page_count == PAGE_REQUESTS_MAX)
+            return roles_put_number(&link->ipc, MESSAGE_NO_ENTRY, request.token);
+        uint32_t last = (open->page_first + open->page_count++) % PAGE_REQUESTS_MAX;
+        open->pages[last] = request;
+        return ERR_OK;
+    }
+    struct consumer *chart = &open->chart;
+    if (request.from != READ_MORE)
+        *chart = (struct consumer){.next = request.from};
+    chart->link = link;
+    chart->token = request.token;
+    chart->credit += request.count;
+    return ERR_OK;
+}
+
+static enum err open_frame(struct role_life *life, struct role_link *link,
+                           const struct ipc_frame *frame) {
+    struct open_role *open = life->owner;
+    uint64_t durable;
+    if (link->peer == ROLE_COMMIT && frame->type == MESSAGE_DURABLE) {
+        enum err err = roles_get_number(frame, &durable);
+        if (!err && durable > open->durable)
+            open->durable = durable;
+        return err;
+    }
+    bool may_read = link->peer == ROLE_CHART || link->peer == ROLE_WEB;
+    return may_read && frame->type == MESSAGE_READ ? take_read(open, link, frame) : ERR_INPUT;
+}
+
+static void open_link(struct role_life *life, struct role_link *link) {
+    struct open_role *open = life->owner;
+    if (link->peer == ROLE_CHART) {
+        open->chart = (struct consumer){0};
+        open->told_durable = UINT64_MAX;
+    }
+    if (link->peer == ROLE_WEB)
+        open->page_count = 0;
+}
+
+static void open_round(struct role_life *life) {
+    struct open_role *open = life->owner;
+    struct role_link *chart = &life->links[ROLE_CHART];
+    if (chart->is_open && open->told_durable != open->durable &&
+        !roles_put_number(&chart->ipc, MESSAGE_DURABLE, open->durable))
+        open->told_durable = open->durable;
+    give_to_pages(open);
+    give_to_chart(open);
+    bool more = open->chart.credit > 0 && open->chart.next < open->durable && chart->is_open &&
+                ipc_room(&chart->ipc) >= 3 * PIECE_BYTES;
+    life->loop.tick_ms = more ? 0 : 100;
+    if (life->loop.monotonic_us - open->reported_at < US_PER_S)
+        return;
+    open->reported_at = life->loop.monotonic_us;
+    char buffer[256];
+    struct text text;
+    struct json json;
+    text_init(&text, buffer, sizeof buffer);
+    json_init(&json, &text);
+    json_object_begin(&json);
+    json_member_u64(&json, "given", open->given_count);
+    json_member_u64(&json, "failed", open->failed_count);
+    json_object_end(&json);
+    role_life_report(life, text_bytes(&text));
+}
+
+int role_open_main(const struct role_start *start) {
+    struct open_role *open = memory_alloc(1, sizeof *open);
+    struct fault fault = {0};
+    enum err err = open ? ERR_OK : ERR_MEMORY;
+    char vault_dir[SITE_PATH_BYTES];
+    struct text path;
+    text_init(&path, vault_dir, sizeof vault_dir);
+    text_put_format(&path, "%s/vault", start->site_dir);
+    if (!err)
+        err = role_life_init(&open->life, ROLE_OPEN, start->sys, start->site_dir, &fault);
+    if (!err)
+        err = vault_opener_open(&open->opener, start->sys, start->site_dir, &fault);
+    if (!err)
+        err = vault_reader_open(&open->reader, start->sys, vault_dir, &fault);
+    if (err) {
+        trace_fault("the vault cannot be opened for reading", &fault);
+        return err_exit_code(err);
+    }
+    open->life.owner = open;
+    open->life.on_frame = open_frame;
+    open->life.on_link = open_link;
+    open->life.on_round = open_round;
+    int code = role_life_run(&open->life);
+    role_life_release(&open->life);
+    vault_reader_close(open->reader);
+    vault_opener_close(open->opener);
+    return code;
+}

@@ -1,0 +1,225 @@
+/* site.c - the lock and the control socket of a site, and reading its vault from a command. */
+#include "node/site.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define CONTROL_BYTES      (IPC_FRAME_BYTES_MAX + 4096u)
+#define CONTROL_TIMEOUT_MS 15000
+
+static void site_path(char *path, const char *site_dir, const char *name) {
+    snprintf(path, SITE_PATH_BYTES, "%s/%s", site_dir, name);
+}
+
+enum err site_is_there(struct sys *sys, const char *site_dir, struct fault *fault) {
+    char path[SITE_PATH_BYTES];
+    struct stat st;
+    if (strlen(site_dir) > SITE_PATH_BYTES - 128)
+        return fault_set_subject(fault, ERR_LIMIT, "the path is too long", "");
+    site_path(path, site_dir, "veilleuse.conf");
+    if (sys_stat(sys, path, &st))
+        return fault_set_errno(fault, ERR_NOT_FOUND, errno, "this is not a site of Veilleuse",
+                               site_dir);
+    return ERR_OK;
+}
+
+enum err site_lock(struct sys *sys, const char *site_dir, int *lock_fd, struct fault *fault) {
+    char path[SITE_PATH_BYTES];
+    site_path(path, site_dir, "lock");
+    int fd = sys_open(sys, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fault_set_errno(fault, ERR_IO, errno, "the lock cannot be opened", path);
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        enum err err = fault_set_errno(fault, ERR_STATE, errno,
+                                       "another process holds this site's lock", site_dir);
+        sys_close(sys, fd);
+        return err;
+    }
+    *lock_fd = fd;
+    return ERR_OK;
+}
+
+/* A socket's path is at most 108 bytes, a site's is not: the directory's descriptor stands in for it. */
+static enum err control_address(struct sys *sys, const char *site_dir, struct sockaddr_un *address,
+                                int *dir_fd, struct fault *fault) {
+    char path[SITE_PATH_BYTES];
+    site_path(path, site_dir, "run");
+    *dir_fd = sys_open(sys, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    if (*dir_fd < 0)
+        return fault_set_errno(fault, ERR_STATE, errno, "the directory cannot be opened", path);
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/control", *dir_fd);
+    return ERR_OK;
+}
+
+enum err control_listen(struct sys *sys, const char *site_dir, int *fd, struct fault *fault) {
+    struct sockaddr_un address;
+    int dir_fd = -1;
+    enum err err = control_address(sys, site_dir, &address, &dir_fd, fault);
+    if (err)
+        return err;
+    *fd = sys_socket(sys, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    mode_t old = umask(0177);
+    sys_unlink(sys, address.sun_path); /* left by a node that was killed; the lock is ours */
+    bool failed = *fd < 0 || sys_bind(sys, *fd, (struct sockaddr *)&address, sizeof address) ||
+                  sys_listen(sys, *fd, 16);
+    if (failed)
+        err = fault_set_errno(fault, ERR_IO, errno, "the control socket cannot be made", site_dir);
+    umask(old);
+    sys_close(sys, dir_fd);
+    if (failed && *fd >= 0)
+        sys_close(sys, *fd);
+    return err;
+}
+
+enum err control_connect(struct sys *sys, const char *site_dir, struct ipc *ipc,
+                         struct fault *fault) {
+    struct sockaddr_un address;
+    int dir_fd = -1;
+    enum err err = control_address(sys, site_dir, &address, &dir_fd, fault);
+    if (err)
+        return err;
+    int fd = sys_socket(sys, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || sys_connect(sys, fd, (struct sockaddr *)&address, sizeof address)) {
+        err = fault_set_errno(fault, ERR_STATE, errno, "no node runs here", site_dir);
+        if (fd >= 0)
+            sys_close(sys, fd);
+    }
+    sys_close(sys, dir_fd);
+    if (err)
+        return err;
+    if (fcntl(fd, F_SETFL, O_NONBLOCK))
+        return fault_set_errno(fault, ERR_IO, errno, "the control socket failed", site_dir);
+    return ipc_init(ipc, sys, fd, 1u << 20, 1u << 20);
+}
+
+enum err ipc_wait_frame(struct ipc *ipc, int timeout_ms, struct ipc_frame *frame) {
+    for (;;) {
+        enum err err = ipc_next(ipc, frame);
+        if (err != ERR_MORE)
+            return err;
+        err = ipc_flush(ipc);
+        if (err)
+            return err;
+        struct pollfd poller = {
+            .fd = ipc->fd,
+            .events = (short)(POLLIN | (ipc_has_output(ipc) ? POLLOUT : 0)),
+        };
+        int ready = poll(&poller, 1, timeout_ms);
+        if (ready == 0)
+            return ERR_TIMEOUT;
+        if (ready < 0 && errno != EINTR)
+            return ERR_IO;
+        err = ipc_read(ipc);
+        if (err && err != ERR_MORE)
+            return err;
+    }
+}
+
+enum err control_ask(struct ipc *ipc, enum control_message request, uint64_t number,
+                     struct bytes *answer, int *fd, struct fault *fault) {
+    struct ipc_frame frame;
+    ipc_put_begin(ipc, (uint16_t)request);
+    ipc_put_u64(ipc, number);
+    enum err err = ipc_put_end(ipc);
+    if (!err)
+        err = ipc_wait_frame(ipc, CONTROL_TIMEOUT_MS, &frame);
+    if (err)
+        return fault_set(fault, err, "the node does not answer");
+    if (fd)
+        *fd = ipc->received_fd;
+    if (frame.type == CONTROL_LINK)
+        return fd && *fd >= 0 ? ERR_OK : fault_set(fault, ERR_INPUT, "the node gave no link");
+    struct ipc_reader reader;
+    ipc_reader_init(&reader, frame.payload);
+    uint8_t code = ipc_get_u8(&reader);
+    *answer = ipc_get_bytes(&reader);
+    err = ipc_reader_end(&reader);
+    if (err || frame.type != CONTROL_ANSWER || code >= ERR_COUNT)
+        return fault_set(fault, ERR_INPUT, "the node's answer cannot be read");
+    return code ? fault_set(fault, (enum err)code, "the node refused") : ERR_OK;
+}
+
+struct gather {
+    uint8_t *body;
+    uint64_t filled, size;
+};
+
+static enum err gather_piece(void *owner, struct bytes piece) {
+    struct gather *gather = owner;
+    if (piece.size > gather->size - gather->filled)
+        return ERR_CORRUPT;
+    memcpy(gather->body + gather->filled, piece.data, piece.size);
+    gather->filled += piece.size;
+    return ERR_OK;
+}
+
+static enum err take_whole(struct vault_opener *opener, uint64_t index, struct vault_entry *entry,
+                           site_take take, void *owner, struct fault *fault) {
+    struct gather gather = {memory_alloc(1, entry->body_bytes + 1), 0, entry->body_bytes};
+    if (!gather.body)
+        return fault_set(fault, ERR_MEMORY, "no memory for a large body");
+    enum err err = vault_opener_blob(opener, entry, gather_piece, &gather, fault);
+    if (!err) {
+        entry->body = bytes_from(gather.body, gather.filled);
+        err = take(owner, index, entry, fault);
+    }
+    memory_free(gather.body);
+    return err;
+}
+
+static enum err each_entry(struct vault_reader *reader, struct vault_opener *opener, uint64_t from,
+                           uint64_t to, bool whole_blobs, site_take take, void *owner,
+                           struct fault *fault) {
+    for (uint64_t index = from; index < to; index++) {
+        struct bytes sealed;
+        struct vault_entry entry;
+        enum err err = vault_reader_sealed(reader, index, UINT64_MAX, &sealed, fault);
+        if (err == ERR_MORE)
+            return ERR_OK;
+        if (!err)
+            err = vault_opener_unseal(opener, sealed, &entry, fault);
+        if (!err && whole_blobs && !bytes_is_empty(entry.blob_name))
+            err = take_whole(opener, index, &entry, take, owner, fault);
+        else if (!err)
+            err = take(owner, index, &entry, fault);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+enum err site_each_entry(struct sys *sys, const char *site_dir, uint64_t from, uint64_t to,
+                         bool whole_blobs, site_take take, void *owner, struct fault *fault) {
+    struct vault_reader *reader = NULL;
+    struct vault_opener *opener = NULL;
+    char vault_dir[SITE_PATH_BYTES];
+    site_path(vault_dir, site_dir, "vault");
+    enum err err = vault_opener_open(&opener, sys, site_dir, fault);
+    if (!err)
+        err = vault_reader_open(&reader, sys, vault_dir, fault);
+    if (!err)
+        err = each_entry(reader, opener, from, to, whole_blobs, take, owner, fault);
+    if (reader)
+        vault_reader_close(reader);
+    if (opener)
+        vault_opener_close(opener);
+    return err;
+}
+
+int command_fail(enum err err, const struct fault *fault) {
+    char line[512];
+    fault_format(fault, line, sizeof line);
+    fprintf(stderr, "veilleuse: %s\n", fault->code ? line : err_sentence(err, false));
+    return err_exit_code(err);
+}
+
+int command_usage(const char *usage) {
+    fprintf(stderr, "usage: veilleuse %s\n", usage);
+    return err_exit_code(ERR_USAGE);
+}

@@ -1,0 +1,47 @@
+/* site.h - who may touch a site's directory: its lock, its control socket, and reading it without a node.
+ *
+ * Shapes     DIR/lock is held by the one owner; DIR/run/control is the running node's door for commands of the same user.
+ *            Control frames are those of base/ipc.h, one request a connection.
+ * Errors     ERR_STATE: another owner (lock), or no node runs (control).
+ * Process    supervisor and commands.
+ */
+#ifndef NODE_SITE_H
+#define NODE_SITE_H
+
+#include "node/config.h"
+#include "vault/vault.h"
+
+/* ERR_STATE when another process holds it. */
+MUST_CHECK enum err site_lock(struct sys *sys, const char *site_dir, int *lock_fd,
+                              struct fault *fault);
+MUST_CHECK enum err site_is_there(struct sys *sys, const char *site_dir, struct fault *fault);
+
+enum control_message {
+    CONTROL_STATUS = 256,  /* -> CONTROL_ANSWER, the state as JSON */
+    CONTROL_SWITCH,        /* a number: use this chart generation -> CONTROL_ANSWER */
+    CONTROL_IMPORT,        /* -> CONTROL_LINK with a descriptor: a link to commit */
+    CONTROL_ANSWER,        /* u8 enum err, text */
+    CONTROL_LINK
+};
+MUST_CHECK enum err control_listen(struct sys *sys, const char *site_dir, int *fd,
+                                   struct fault *fault);
+MUST_CHECK enum err control_connect(struct sys *sys, const char *site_dir, struct ipc *ipc,
+                                    struct fault *fault);
+/* Ask and wait for the answer: a view into `ipc`. *fd gets a descriptor when one came, else -1 (may be NULL). */
+MUST_CHECK enum err control_ask(struct ipc *ipc, enum control_message request, uint64_t number,
+                                struct bytes *answer, int *fd, struct fault *fault);
+/* Send what was put and wait for a frame; ERR_TIMEOUT. */
+MUST_CHECK enum err ipc_wait_frame(struct ipc *ipc, int timeout_ms, struct ipc_frame *frame);
+
+/* Entries from..to-1 in plaintext, read with the site's own key and no lock. `whole_blobs`: large bodies too, in memory. */
+typedef enum err (*site_take)(void *owner, uint64_t index, const struct vault_entry *entry,
+                              struct fault *fault);
+MUST_CHECK enum err site_each_entry(struct sys *sys, const char *site_dir, uint64_t from,
+                                    uint64_t to, bool whole_blobs, site_take take, void *owner,
+                                    struct fault *fault);
+
+/* "veilleuse: <what> ..." on stderr; returns the exit code. */
+int command_fail(enum err err, const struct fault *fault);
+int command_usage(const char *usage);
+
+#endif
