@@ -118,34 +118,34 @@ void json_name(struct json *json, const char *name) {
     json->after_name = true;
 }
 
-void json_bytes(struct json *json, struct bytes value) {
+void json_put_bytes(struct json *json, struct bytes value) {
     before_value(json);
     put_quoted(json->text, value);
 }
 
-void json_string(struct json *json, const char *value) {
+void json_put_string(struct json *json, const char *value) {
     if (value)
-        json_bytes(json, bytes_from_string(value));
+        json_put_bytes(json, bytes_from_string(value));
     else
-        json_null(json);
+        json_put_null(json);
 }
 
-void json_i64(struct json *json, int64_t value) {
+void json_put_i64(struct json *json, int64_t value) {
     before_value(json);
     text_put_i64(json->text, value);
 }
 
-void json_u64(struct json *json, uint64_t value) {
+void json_put_u64(struct json *json, uint64_t value) {
     before_value(json);
     text_put_u64(json->text, value);
 }
 
-void json_bool(struct json *json, bool value) {
+void json_put_bool(struct json *json, bool value) {
     before_value(json);
     text_put_string(json->text, value ? "true" : "false");
 }
 
-void json_null(struct json *json) {
+void json_put_null(struct json *json) {
     before_value(json);
     text_put_string(json->text, "null");
 }
@@ -153,35 +153,35 @@ void json_null(struct json *json) {
 void json_member_bytes(struct json *json, const char *name, struct bytes value) {
     json_name(json, name);
     if (value.size)
-        json_bytes(json, value);
+        json_put_bytes(json, value);
     else
-        json_null(json);
+        json_put_null(json);
 }
 
 void json_member_string(struct json *json, const char *name, const char *value) {
     json_name(json, name);
-    json_string(json, value);
+    json_put_string(json, value);
 }
 
 void json_member_i64(struct json *json, const char *name, int64_t value) {
     json_name(json, name);
-    json_i64(json, value);
+    json_put_i64(json, value);
 }
 
 void json_member_u64(struct json *json, const char *name, uint64_t value) {
     json_name(json, name);
-    json_u64(json, value);
+    json_put_u64(json, value);
 }
 
 void json_member_bool(struct json *json, const char *name, bool value) {
     json_name(json, name);
-    json_bool(json, value);
+    json_put_bool(json, value);
 }
 
 void json_member_instant(struct json *json, const char *name, int64_t at) {
     json_name(json, name);
     if (at == INSTANT_NONE) {
-        json_null(json);
+        json_put_null(json);
         return;
     }
     before_value(json);

@@ -3,7 +3,7 @@
  * Shapes     commas and nesting are kept by the writer; names and values are escaped (RFC 8259).
  * Errors     the text's `full` flag; nesting past JSON_DEPTH_MAX asserts (it is a bug, not input).
  *            Bytes that are not UTF-8 become U+FFFD.
- * Ownership  writes into the caller's text.
+ * Ownership  writes into the caller's text. (Names keep clear of jansson's, which is linked beside it.)
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -25,12 +25,12 @@ void json_object_end(struct json *json);
 void json_array_begin(struct json *json);
 void json_array_end(struct json *json);
 void json_name(struct json *json, const char *name);
-void json_bytes(struct json *json, struct bytes value);
-void json_string(struct json *json, const char *value);
-void json_i64(struct json *json, int64_t value);
-void json_u64(struct json *json, uint64_t value);
-void json_bool(struct json *json, bool value);
-void json_null(struct json *json);
+void json_put_bytes(struct json *json, struct bytes value);
+void json_put_string(struct json *json, const char *value);
+void json_put_i64(struct json *json, int64_t value);
+void json_put_u64(struct json *json, uint64_t value);
+void json_put_bool(struct json *json, bool value);
+void json_put_null(struct json *json);
 /* Name and value at once. An empty value is written as null by json_member_bytes. */
 void json_member_bytes(struct json *json, const char *name, struct bytes value);
 void json_member_string(struct json *json, const char *name, const char *value);

@@ -107,7 +107,7 @@ static enum err print_body(struct cat *cat, const struct vault_entry *entry) {
 static void put_body(struct json *json, struct arena *arena, struct bytes body) {
     if (bytes_is_utf8(body, NULL)) {
         json_name(json, "body");
-        json_bytes(json, body);
+        json_put_bytes(json, body);
         return;
     }
     struct text text;
@@ -115,7 +115,7 @@ static void put_body(struct json *json, struct arena *arena, struct bytes body) 
         return;
     text_put_base64(&text, body);
     json_name(json, "body_base64");
-    json_bytes(json, text_bytes(&text));
+    json_put_bytes(json, text_bytes(&text));
 }
 
 static void put_hex(struct json *json, const char *name, struct bytes b) {

@@ -458,7 +458,7 @@ static void signals_ready(struct loop_watch *watch, uint32_t ready) {
 static void put_report(struct json *json, const char *name, const struct child *child) {
     json_name(json, name);
     if (child->report_bytes == 0) {
-        json_null(json);
+        json_put_null(json);
         return;
     }
     text_put(json->text, bytes_from(child->report, child->report_bytes));
@@ -486,7 +486,7 @@ static bool put_problems(struct supervisor *supervisor, struct json *json) {
             continue;
         snprintf(line, sizeof line, "%s: %s", role_name(child->role),
                  is_down(child) ? "not running" : child->problem);
-        json_string(json, line);
+        json_put_string(json, line);
         ok = false;
     }
     json_array_end(json);

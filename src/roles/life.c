@@ -9,7 +9,8 @@
  */
 #include "roles/roles.h"
 
-#include <stdio.h>
+#include "base/trace.h"
+
 
 #define LINK_BYTES (1024u * 1024u)
 #define ROUNDS_PER_READ 8

@@ -1,0 +1,354 @@
+/* command_chart.c - chart, rebuild: the chart from the command line.
+ *
+ * A question sees everything that had been acknowledged when it was asked: with a node running it waits until the chart
+ * has caught up; without one it takes the lock and brings the chart up itself. */
+#include "node/node.h"
+
+#include "chart/chart.h"
+#include "node/options.h"
+#include "node/site.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define CATCH_UP_PATIENCE_US (20 * US_PER_S)
+#define BATCH_ENTRIES        20000u
+
+static const char chart_usage[] =
+    "chart DIR census [WARD] | patient|results|moves|allergies|diagnoses|documents [NUMBER] | feeds "
+    "| aside | state | digest [--patient NUMBER] [--ward CODE] [--id N] [--json] [--file CHART]";
+
+/* ---- bringing a chart up from the vault ---- */
+
+struct catch_up {
+    struct chart_writer *writer;
+    int64_t until; /* INSTANT_NONE: all */
+    uint32_t batch_count;
+    uint64_t taken;
+};
+
+static enum err catch_up_take(void *owner, uint64_t index, const struct vault_entry *entry,
+                              struct fault *fault) {
+    struct catch_up *up = owner;
+    if (up->until != INSTANT_NONE && entry->received_at > up->until)
+        return ERR_INTERRUPTED; /* entries stand in the order they were received */
+    enum err err = chart_writer_take(up->writer, index, entry, NULL, fault);
+    up->taken++;
+    if (!err && ++up->batch_count >= BATCH_ENTRIES) {
+        up->batch_count = 0;
+        err = chart_writer_commit(up->writer, fault);
+    }
+    return err;
+}
+
+static enum err bring_up(const char *dir, const char *path, const struct config *config,
+                         bool is_rebuild, int64_t until, uint64_t *taken, struct fault *fault) {
+    struct chart_options options = {
+        .zone = config->zone, .otherwise = config->characters, .is_rebuild = is_rebuild};
+    struct catch_up up = {.until = until};
+    enum err err = chart_writer_open(&up.writer, path, &options, fault);
+    if (err)
+        return err;
+    err = site_each_entry(NULL, dir, chart_writer_applied(up.writer), UINT64_MAX, true,
+                          catch_up_take, &up, fault);
+    if (err == ERR_INTERRUPTED && until != INSTANT_NONE)
+        err = ERR_OK;
+    if (!err)
+        err = chart_writer_commit(up.writer, fault);
+    if (!err && is_rebuild)
+        err = chart_writer_settle(up.writer, fault);
+    chart_writer_close(up.writer);
+    *taken = up.taken;
+    return err;
+}
+
+/* ---- fresh answers ---- */
+
+static bool ask_numbers(const char *dir, uint64_t *durable, uint64_t *applied) {
+    struct fault fault = {0};
+    struct ipc ipc;
+    struct bytes state;
+    if (control_connect(NULL, dir, &ipc, &fault))
+        return false;
+    bool found = false;
+    if (!control_ask(&ipc, CONTROL_STATUS, 0, &state, NULL, &fault)) {
+        json_t *root = json_loadb((const char *)state.data, state.size, 0, NULL);
+        json_t *vault = json_object_get(root, "vault"), *chart = json_object_get(root, "chart");
+        *durable = (uint64_t)json_integer_value(json_object_get(vault, "durable"));
+        *applied = (uint64_t)json_integer_value(json_object_get(chart, "applied"));
+        found = root != NULL;
+        json_decref(root);
+    }
+    ipc_release(&ipc);
+    return found;
+}
+
+/* What is durable is on the disk: count it there rather than trust a report that is a second old. */
+static uint64_t vault_size_now(const char *dir) {
+    char vault_dir[SITE_PATH_BYTES];
+    struct vault_reader *reader;
+    struct fault fault = {0};
+    uint64_t size = 0;
+    snprintf(vault_dir, sizeof vault_dir, "%s/vault", dir);
+    if (vault_reader_open(&reader, NULL, vault_dir, &fault))
+        return 0;
+    if (vault_reader_size(reader, &size, &fault))
+        size = 0;
+    vault_reader_close(reader);
+    return size;
+}
+
+static uint64_t chart_applied_now(const char *path) {
+    struct chart_reader *reader;
+    struct chart_state state = {0};
+    struct fault fault = {0};
+    if (chart_reader_open(&reader, path, &fault))
+        return 0;
+    if (chart_state(reader, &state, &fault))
+        state.applied = 0;
+    chart_reader_close(reader);
+    return state.applied;
+}
+
+static void wait_for_chart(const char *dir) {
+    uint64_t wanted = vault_size_now(dir), applied = 0, durable;
+    int64_t start = sys_monotonic_us(NULL);
+    while (sys_monotonic_us(NULL) - start < CATCH_UP_PATIENCE_US) {
+        char path[SITE_PATH_BYTES];
+        uint64_t generation;
+        struct fault fault = {0};
+        if (!chart_current_path(NULL, dir, path, sizeof path, &generation, &fault))
+            applied = chart_applied_now(path);
+        if (applied >= wanted || !ask_numbers(dir, &durable, &applied))
+            return;
+        usleep(20000);
+    }
+    fprintf(stderr, "veilleuse: the chart is behind: %llu of %llu entries are in it\n",
+            (unsigned long long)applied, (unsigned long long)wanted);
+}
+
+static enum err make_generation(const char *dir, const struct config *config, uint64_t generation,
+                                uint64_t *taken, struct fault *fault) {
+    char path[SITE_PATH_BYTES];
+    chart_generation_path(dir, generation, path, sizeof path);
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < 3; i++) { /* left by a rebuild that was killed */
+        char stale[SITE_PATH_BYTES + 8];
+        snprintf(stale, sizeof stale, "%s%s", path, suffixes[i]);
+        if (sys_unlink(NULL, stale) && errno != ENOENT)
+            return fault_set_errno(fault, ERR_IO, errno, "an old chart is in the way", stale);
+    }
+    return bring_up(dir, path, config, true, INSTANT_NONE, taken, fault);
+}
+
+/* Under the lock, with no node: the chart takes in what it lacks. */
+static enum err bring_current_up(const char *dir, const struct config *config, struct fault *fault) {
+    char path[SITE_PATH_BYTES];
+    uint64_t generation = 0, taken;
+    enum err err = chart_current_path(NULL, dir, path, sizeof path, &generation, fault);
+    if (!err)
+        err = bring_up(dir, path, config, false, INSTANT_NONE, &taken, fault);
+    if (err != ERR_NOT_FOUND && err != ERR_STATE && err != ERR_CORRUPT)
+        return err;
+    *fault = (struct fault){0};
+    err = make_generation(dir, config, generation + 1, &taken, fault);
+    return err ? err : chart_switch_to(NULL, dir, generation + 1, fault);
+}
+
+static enum err freshen(const char *dir, const struct config *config, struct fault *fault) {
+    int lock_fd;
+    if (site_lock(NULL, dir, &lock_fd, &(struct fault){0})) {
+        wait_for_chart(dir);
+        return ERR_OK;
+    }
+    enum err err = bring_current_up(dir, config, fault);
+    sys_close(NULL, lock_fd);
+    return err;
+}
+
+/* ---- questions ---- */
+
+static const struct question {
+    const char *name;
+    enum chart_question question;
+    bool is_of_patients;
+} questions[] = {
+    {"census", CHART_CENSUS, false},        {"patient", CHART_PATIENT, true},
+    {"results", CHART_RESULTS, true},       {"moves", CHART_MOVES, true},
+    {"allergies", CHART_ALLERGIES, true},   {"diagnoses", CHART_DIAGNOSES, true},
+    {"documents", CHART_DOCUMENTS, true},   {"feeds", CHART_FEEDS, false},
+    {"aside", CHART_ASIDE, false},          {"state", CHART_STATE, false},
+};
+
+static enum err print_piece(void *owner, struct bytes piece) {
+    (void)owner;
+    return fwrite(piece.data, 1, piece.size, stdout) == piece.size ? ERR_OK : ERR_IO;
+}
+
+/* One person by any of their numbers. */
+static enum err find_patient(struct chart_reader *reader, const char *number, uint64_t *id,
+                             struct fault *fault) {
+    struct fact_identifier wanted = {.number = bytes_from_string(number)};
+    uint64_t ids[2];
+    size_t count = 0;
+    enum err err = chart_find_identifier(reader, &wanted, ids, 2, &count, fault);
+    if (err)
+        return err;
+    if (count == 0)
+        return fault_set(fault, ERR_NOT_FOUND, "no patient has this number");
+    if (count > 1)
+        return fault_set(fault, ERR_STATE, "several patients have this number: ask by --id");
+    *id = ids[0];
+    return ERR_OK;
+}
+
+static enum err answer(struct chart_reader *reader, const struct question *question,
+                       const char *argument, uint64_t id, struct fault *fault) {
+    struct chart_ask ask = {.question = question->question, .now_us = sys_now_us(NULL)};
+    enum err err = ERR_OK;
+    if (!question->is_of_patients)
+        ask.ward = argument ? bytes_from_string(argument) : BYTES_NONE;
+    else if (id != UINT64_MAX)
+        ask.patient_id = id;
+    else if (argument)
+        err = find_patient(reader, argument, &ask.patient_id, fault);
+    else
+        ask.all_patients = true;
+    if (!err)
+        err = chart_answer_json(reader, &ask, print_piece, NULL, fault);
+    if (!err)
+        putchar('\n');
+    return err;
+}
+
+static enum err print_digest(struct chart_reader *reader, bool json, struct fault *fault) {
+    char hex[65];
+    enum err err = chart_digest(reader, hex, fault);
+    if (!err)
+        printf(json ? "{\"digest\":\"%s\"}\n" : "%s\n", hex);
+    return err;
+}
+
+static enum err ask_chart(const char *path, const char *name, const char *argument, uint64_t id,
+                          bool json, struct fault *fault) {
+    struct chart_reader *reader;
+    enum err err = chart_reader_open(&reader, path, fault);
+    if (err)
+        return err;
+    err = chart_reader_begin(reader, fault);
+    if (!err && !strcmp(name, "digest"))
+        err = print_digest(reader, json, fault);
+    else if (!err)
+        for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
+            if (!strcmp(name, questions[i].name))
+                err = answer(reader, &questions[i], argument, id, fault);
+    chart_reader_end(reader);
+    chart_reader_close(reader);
+    return err;
+}
+
+static bool is_question(const char *name) {
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
+        if (!strcmp(name, questions[i].name))
+            return true;
+    return !strcmp(name, "digest");
+}
+
+int node_chart_command(int argc, char **argv) {
+    bool json = false;
+    const char *patient = NULL, *ward = NULL, *file = NULL;
+    uint64_t id = UINT64_MAX;
+    const struct option_spec specs[] = {
+        {"json", &json, NULL, NULL}, {"patient", NULL, &patient, NULL}, {"ward", NULL, &ward, NULL},
+        {"file", NULL, &file, NULL}, {"id", NULL, NULL, &id},           {0}};
+    int count;
+    if (!options_read(argc, argv, specs, &count) || count < 2 || count > 3 ||
+        !is_question(argv[2]))
+        return command_usage(chart_usage);
+    const char *argument = count == 3 ? argv[3] : patient ? patient : ward;
+    struct fault fault = {0};
+    struct config config;
+    char path[SITE_PATH_BYTES];
+    uint64_t generation;
+    enum err err = site_is_there(NULL, argv[1], &fault);
+    if (!err)
+        err = config_read(&config, NULL, argv[1], &fault);
+    if (!err && !file)
+        err = freshen(argv[1], &config, &fault);
+    if (!err && !file)
+        err = chart_current_path(NULL, argv[1], path, sizeof path, &generation, &fault);
+    if (!err)
+        err = ask_chart(file ? file : path, argv[2], argument, id, json, &fault);
+    return err ? command_fail(err, &fault) : 0;
+}
+
+/* ---- rebuild ---- */
+
+static enum err rebuild_until(const char *dir, const struct config *config, const char *until,
+                              const char *out, uint64_t *taken, struct fault *fault) {
+    struct zone zone;
+    struct time_read time;
+    struct stat st;
+    enum err err = zone_init(&zone, config->zone, fault);
+    if (err)
+        return err;
+    if (!time_read_iso(bytes_from_string(until), &zone, &time))
+        return fault_set_subject(fault, ERR_USAGE, "this is not a time (RFC 3339)", until);
+    if (!sys_stat(NULL, out, &st))
+        return fault_set_subject(fault, ERR_STATE, "the file exists already", out);
+    return bring_up(dir, out, config, true, time.at, taken, fault);
+}
+
+/* Make the next generation beside the living one, then switch: through the running node, or under the lock. */
+static enum err rebuild_current(const char *dir, const struct config *config, uint64_t *taken,
+                                struct fault *fault) {
+    char path[SITE_PATH_BYTES];
+    uint64_t generation = 0;
+    int lock_fd = -1;
+    bool is_ours = !site_lock(NULL, dir, &lock_fd, &(struct fault){0});
+    enum err err = chart_current_path(NULL, dir, path, sizeof path, &generation, fault);
+    if (err == ERR_NOT_FOUND) {
+        *fault = (struct fault){0};
+        err = ERR_OK;
+    }
+    if (!err)
+        err = make_generation(dir, config, generation + 1, taken, fault);
+    if (!err)
+        err = chart_switch_to(NULL, dir, generation + 1, fault);
+    if (err || is_ours)
+        return err;
+    struct ipc ipc;
+    struct bytes text;
+    err = control_connect(NULL, dir, &ipc, fault);
+    if (!err) {
+        err = control_ask(&ipc, CONTROL_SWITCH, generation + 1, &text, NULL, fault);
+        ipc_release(&ipc);
+    }
+    return err;
+}
+
+int node_rebuild_command(int argc, char **argv) {
+    const char *until = NULL, *out = NULL;
+    const struct option_spec specs[] = {{"until", NULL, &until, NULL}, {"out", NULL, &out, NULL}, {0}};
+    int count;
+    if (!options_read(argc, argv, specs, &count) || count != 1 || !until != !out)
+        return command_usage("rebuild DIR [--until TIME --out FILE]");
+    struct fault fault = {0};
+    struct config config;
+    uint64_t taken = 0;
+    int64_t start = sys_monotonic_us(NULL);
+    enum err err = site_is_there(NULL, argv[1], &fault);
+    if (!err)
+        err = config_read(&config, NULL, argv[1], &fault);
+    if (!err)
+        err = until ? rebuild_until(argv[1], &config, until, out, &taken, &fault)
+                    : rebuild_current(argv[1], &config, &taken, &fault);
+    if (err)
+        return command_fail(err, &fault);
+    double seconds = (double)(sys_monotonic_us(NULL) - start) / 1e6;
+    printf("%llu entries in %.1f s\n", (unsigned long long)taken, seconds);
+    return 0;
+}
