@@ -1,4 +1,5 @@
-/* tap.h - the test harness: prints TAP, which `prove` reads. A test program calls ok() and the like, then done(). */
+/* tap.h - the test harness: prints TAP, which `prove` reads. A test program calls ok() and the
+ * like, then done(). */
 #ifndef TESTS_TAP_H
 #define TESTS_TAP_H
 
@@ -10,7 +11,12 @@
 
 static int tap_count, tap_failed;
 
-#define ok(condition, ...) tap_ok((condition), #condition, __FILE__, __LINE__, "" __VA_ARGS__)
+/* ok(condition) or ok(condition, "name") */
+#define ok(...)                                                                                    \
+    tap_ok(TAP_FIRST(__VA_ARGS__, ), #__VA_ARGS__, __FILE__, __LINE__,                             \
+           TAP_SECOND(__VA_ARGS__, "", ))
+#define TAP_FIRST(condition, ...)        (condition)
+#define TAP_SECOND(condition, name, ...) "" name
 #define is_int(got, wanted)                                                                        \
     tap_is_int((intmax_t)(got), (intmax_t)(wanted), #got, __FILE__, __LINE__)
 #define is_string(got, wanted) tap_is_string((got), (wanted), #got, __FILE__, __LINE__)

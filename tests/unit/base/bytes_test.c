@@ -19,7 +19,8 @@ static void test_compare(void) {
     ok(bytes_starts_with(BYTES("MSH|"), BYTES("MSH")) &&
        !bytes_starts_with(BYTES("MS"), BYTES("MSH")));
     ok(bytes_skip(BYTES("abc"), 9).size == 0 && bytes_is(bytes_skip(BYTES("abc"), 1), "bc"));
-    ok(bytes_is(bytes_first(BYTES("abc"), 2), "ab") && bytes_is(bytes_first(BYTES("abc"), 9), "abc"));
+    ok(bytes_is(bytes_first(BYTES("abc"), 2), "ab") &&
+       bytes_is(bytes_first(BYTES("abc"), 9), "abc"));
 }
 
 static void test_trim(void) {
@@ -107,7 +108,8 @@ static void test_utf8(void) {
     bool has_multibyte = true;
     ok(bytes_is_utf8(at_edge("plain ASCII, long enough for words"), &has_multibyte));
     ok(!has_multibyte);
-    ok(bytes_is_utf8(at_edge("Hélène à l'hôpital de Dax, chambre 12, 38,5 \u20ac"), &has_multibyte));
+    ok(bytes_is_utf8(at_edge("Hélène à l'hôpital de Dax, chambre 12, 38,5 \u20ac"),
+                     &has_multibyte));
     ok(has_multibyte);
     ok(bytes_is_utf8(BYTES_NONE, NULL));
     const char *text = "aaaaaaaaaaaaaaa\xf0\x9f\x8f\xa5";

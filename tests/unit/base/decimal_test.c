@@ -31,12 +31,26 @@ int main(void) {
     writes("999999999999999999", "999999999999999999");
     writes("0.000000000000000001", "0.000000000000000001");
     writes("-12345678.0123456789", "-12345678.0123456789");
-    static const char *const wrong[] = {"",     "+",  "-",    ".",   ".5",   "5.",  "1e5",
-                                        "1,5",  " 1", "1 ",   "--1", "1.-5", "1.2.3", "0x1",
-                                        "1234567890123456789", "1.234567890123456789"};
+    static const char *const wrong[] = {"",
+                                        "+",
+                                        "-",
+                                        ".",
+                                        ".5",
+                                        "5.",
+                                        "1e5",
+                                        "1,5",
+                                        " 1",
+                                        "1 ",
+                                        "--1",
+                                        "1.-5",
+                                        "1.2.3",
+                                        "0x1",
+                                        "1234567890123456789",
+                                        "1.234567890123456789"};
     struct decimal number = {7, 7};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        ok(!decimal_read(guard_copy(&guard, bytes_from_string(wrong[i])), &number), "not a decimal");
+        ok(!decimal_read(guard_copy(&guard, bytes_from_string(wrong[i])), &number),
+           "not a decimal");
     ok(number.mantissa == 7 && number.scale == 7, "a refused number leaves the last one alone");
     is_int(decimal_compare(read_one("0.50"), read_one("0.5")), 0);
     is_int(decimal_compare(read_one("-1"), read_one("0.5")), -1);

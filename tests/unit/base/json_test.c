@@ -57,7 +57,8 @@ static void test_escapes(void) {
 
 /* Any bytes at all make JSON that a reader takes; UTF-8 comes back as it was. */
 static void test_any_bytes(void) {
-    static const char pieces[][8] = {"a", "\"", "\\", "\x01", "\xc3\xa9", "\xe2\x82\xac", "bcdefg", "\x80"};
+    static const char pieces[][8] = {"a",        "\"",           "\\",     "\x01",
+                                     "\xc3\xa9", "\xe2\x82\xac", "bcdefg", "\x80"};
     struct random random;
     unsigned wrong = 0;
     random_init(&random, 7);

@@ -2,8 +2,8 @@
 #include "base/random.h"
 #include "tap.h"
 
-/* The first numbers of xoshiro256** from the state {1, 2, 3, 4}, worked out by hand from its definition:
- * rotl(2 * 5, 7) * 9 = 11520; then s1 is 0, which gives 0; then s1 is 262149 (0x40005). */
+/* The first numbers of xoshiro256** from the state {1, 2, 3, 4}: the first two follow from its
+ * definition by hand (2 * 5 turned by 7 times 9, then 0), the others are those widely published. */
 static void test_known(void) {
     struct random random = {{1, 2, 3, 4}};
     ok(random_u64(&random) == 11520);

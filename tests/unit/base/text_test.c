@@ -90,7 +90,8 @@ static void test_base64(void) {
         ok(base64_decode(bytes_from_string(vectors[i][1]), out, sizeof out, &size) &&
            bytes_is(bytes_from(out, size), vectors[i][0]));
     }
-    static const char *const wrong[] = {"Z", "Zg", "Zg=", "Zg===", "Z g==", "Zh==x", "Zm9v\n", "Zm9_"};
+    static const char *const wrong[] = {
+        "Z", "Zg", "Zg=", "Zg===", "Z g==", "Zh==x", "Zm9v\n", "Zm9_"};
     uint8_t out[8];
     size_t size;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
