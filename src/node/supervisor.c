@@ -8,7 +8,7 @@
  *     waiting --(delay over: role_start)--> running --(SIGCHLD: role_ended)--> waiting
  *     running --(stop_next)--> stopping --(SIGCHLD)--> ended;  all ended: the loop stops
  */
-#include "node/supervisor.h"
+#include "node/supervisor_state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,63 +17,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define REPORT_BYTES_MAX  (64u * 1024u)
-#define STATE_BYTES_MAX   (192u * 1024u)
-#define CHANNEL_BYTES     (IPC_FRAME_BYTES_MAX + 4096u)
 #define HEALTHY_US        (30 * US_PER_S)
 #define STOP_PATIENCE_US  (8 * US_PER_S)
-#define CONTROL_COUNT_MAX 16
 #define TAKINGS_COUNTED   2
 
-enum child_state { CHILD_WAITING, CHILD_RUNNING, CHILD_STOPPING, CHILD_ENDED };
-
-struct supervisor;
-
-struct child {
-    struct supervisor *supervisor;
-    enum role role;
-    enum child_state state;
-    pid_t pid;
-    struct ipc ipc;
-    struct loop_watch watch;
-    bool has_channel, is_ready;
-    uint64_t restarts;
-    unsigned deaths_in_a_row;
-    int64_t started_at, start_at; /* monotonic */
-    uint64_t taking, taking_deaths, set_aside; /* chart */
-    bool is_careful;
-    char problem[200];
-    uint32_t report_bytes;
-    char report[REPORT_BYTES_MAX];
-};
-
-struct control {
-    struct supervisor *supervisor;
-    struct ipc ipc;
-    struct loop_watch watch;
-    bool is_used, is_done;
-};
-
-struct supervisor {
-    const struct supervisor_options *options;
-    struct loop loop;
-    struct child children[ROLE_COUNT];
-    struct loop_watch signals, control_watch;
-    int signal_fd, control_fd;
-    struct control controls[CONTROL_COUNT_MAX];
-    bool is_stopping;
-    unsigned stop_stage;
-    int64_t stop_stage_at, started_at, state_sent_at;
-    uint64_t generation;
-    char state[STATE_BYTES_MAX];
-};
-
-static const enum role roles_started[] = {ROLE_COMMIT, ROLE_PUBLISH, ROLE_OPEN,
-                                          ROLE_CHART,  ROLE_WEB,     ROLE_FEEDS};
-enum { STARTED_COUNT = sizeof roles_started / sizeof roles_started[0] };
+const enum role supervisor_roles[SUPERVISOR_ROLE_COUNT] = {ROLE_COMMIT, ROLE_PUBLISH, ROLE_OPEN,
+                                                           ROLE_CHART,  ROLE_WEB,     ROLE_FEEDS};
 
 static const enum role linked_pairs[][2] = {
     {ROLE_FEEDS, ROLE_COMMIT}, {ROLE_COMMIT, ROLE_PUBLISH}, {ROLE_COMMIT, ROLE_OPEN},
@@ -105,20 +58,20 @@ int64_t restart_delay_us(unsigned deaths_in_a_row) {
     return delay < 10 * US_PER_S ? delay : 10 * US_PER_S;
 }
 
-static bool is_running(const struct child *child) {
+bool child_is_running(const struct child *child) {
     return child->state == CHILD_RUNNING && child->has_channel;
 }
 
 /* ---- links ---- */
 
-static void give_fd(struct child *child, enum role_message type, uint32_t argument, int fd) {
+void child_give_fd(struct child *child, enum role_message type, uint32_t argument, int fd) {
     if (ipc_send_fd(&child->ipc, (uint16_t)type, argument, fd))
         trace_warning("%s did not take a descriptor", role_name(child->role));
 }
 
 static void link_pair(struct supervisor *supervisor, enum role a, enum role b) {
     struct child *first = &supervisor->children[a], *second = &supervisor->children[b];
-    if (!is_running(first) || !is_running(second))
+    if (!child_is_running(first) || !child_is_running(second))
         return;
     int fds[2];
     struct fault fault = {0};
@@ -126,8 +79,8 @@ static void link_pair(struct supervisor *supervisor, enum role a, enum role b) {
         trace_fault("no link can be made", &fault);
         return;
     }
-    give_fd(first, MESSAGE_PEER, b, fds[0]);
-    give_fd(second, MESSAGE_PEER, a, fds[1]);
+    child_give_fd(first, MESSAGE_PEER, b, fds[0]);
+    child_give_fd(second, MESSAGE_PEER, a, fds[1]);
     sys_close(supervisor->options->sys, fds[0]);
     sys_close(supervisor->options->sys, fds[1]);
 }
@@ -195,9 +148,9 @@ static void close_channel(struct child *child) {
 static void give_listener(struct child *child) {
     const struct supervisor_options *options = child->supervisor->options;
     if (child->role == ROLE_FEEDS && options->mllp_fd >= 0)
-        give_fd(child, MESSAGE_LISTEN, 0, options->mllp_fd);
+        child_give_fd(child, MESSAGE_LISTEN, 0, options->mllp_fd);
     if (child->role == ROLE_WEB && options->web_fd >= 0)
-        give_fd(child, MESSAGE_LISTEN, 0, options->web_fd);
+        child_give_fd(child, MESSAGE_LISTEN, 0, options->web_fd);
 }
 
 static void wait_to_start(struct child *child) {
@@ -237,8 +190,8 @@ static void start_child(struct child *child) {
 }
 
 static void start_due(struct supervisor *supervisor) {
-    for (size_t i = 0; i < STARTED_COUNT && !supervisor->is_stopping; i++) {
-        struct child *child = &supervisor->children[roles_started[i]];
+    for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT && !supervisor->is_stopping; i++) {
+        struct child *child = &supervisor->children[supervisor_roles[i]];
         if (child->state == CHILD_WAITING && supervisor->loop.monotonic_us >= child->start_at)
             start_child(child);
     }
@@ -256,7 +209,7 @@ static void copy_text(char *to, size_t to_bytes, struct bytes text) {
 static void chart_changed(struct supervisor *supervisor, uint64_t generation) {
     supervisor->generation = generation;
     struct child *web = &supervisor->children[ROLE_WEB];
-    if (is_running(web) && (roles_put_number(&web->ipc, MESSAGE_CHART, generation) ||
+    if (child_is_running(web) && (roles_put_number(&web->ipc, MESSAGE_CHART, generation) ||
                             ipc_flush(&web->ipc)))
         trace_warning("web was not told of the new chart");
 }
@@ -408,14 +361,34 @@ static void stop_next(struct supervisor *supervisor) {
     }
 }
 
+/* Tell a service manager (sd_notify(3): a datagram to NOTIFY_SOCKET). */
+static void notify(struct supervisor *supervisor, const char *state) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (!path || !path[0] || strlen(path) >= sizeof address.sun_path)
+        return;
+    memcpy(address.sun_path, path, strlen(path));
+    if (address.sun_path[0] == '@')
+        address.sun_path[0] = 0;
+    int fd = sys_socket(supervisor->options->sys, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    if (fd < 0)
+        return;
+    if (sys_connect(supervisor->options->sys, fd, (struct sockaddr *)&address, size) ||
+        sys_send(supervisor->options->sys, fd, state, strlen(state), 0) < 0)
+        trace_warning("the service manager was not told");
+    sys_close(supervisor->options->sys, fd);
+}
+
 static void begin_stop(struct supervisor *supervisor) {
     if (supervisor->is_stopping)
         return;
     supervisor->is_stopping = true;
     trace_info("stopping");
-    for (size_t i = 0; i < STARTED_COUNT; i++)
-        if (supervisor->children[roles_started[i]].state == CHILD_WAITING)
-            supervisor->children[roles_started[i]].state = CHILD_ENDED;
+    notify(supervisor, "STOPPING=1");
+    for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT; i++)
+        if (supervisor->children[supervisor_roles[i]].state == CHILD_WAITING)
+            supervisor->children[supervisor_roles[i]].state = CHILD_ENDED;
     enter_stage(supervisor);
 }
 
@@ -453,225 +426,37 @@ static void signals_ready(struct loop_watch *watch, uint32_t ready) {
     }
 }
 
-/* ---- the state, for status and the pages ---- */
-
-static void put_report(struct json *json, const char *name, const struct child *child) {
-    json_name(json, name);
-    if (child->report_bytes == 0) {
-        json_put_null(json);
-        return;
-    }
-    text_put(json->text, bytes_from(child->report, child->report_bytes));
-    json->after_name = false;
-}
-
-static const char *state_name(const struct child *child) {
-    static const char *const names[] = {"waiting", "running", "stopping", "ended"};
-    return child->state == CHILD_RUNNING && !child->is_ready ? "starting" : names[child->state];
-}
-
-/* A role that died a moment ago is a problem until it has been up for as long as its delay. */
-static bool is_down(const struct child *child) {
-    return child->state != CHILD_RUNNING;
-}
-
-static bool put_problems(struct supervisor *supervisor, struct json *json) {
-    bool ok = true;
-    json_name(json, "problems");
-    json_array_begin(json);
-    for (size_t i = 0; i < STARTED_COUNT; i++) {
-        const struct child *child = &supervisor->children[roles_started[i]];
-        char line[256];
-        if (!is_down(child) && !child->problem[0])
-            continue;
-        snprintf(line, sizeof line, "%s: %s", role_name(child->role),
-                 is_down(child) ? "not running" : child->problem);
-        json_put_string(json, line);
-        ok = false;
-    }
-    json_array_end(json);
-    return ok;
-}
-
-static void put_roles(struct supervisor *supervisor, struct json *json) {
-    json_name(json, "roles");
-    json_object_begin(json);
-    for (size_t i = 0; i < STARTED_COUNT; i++) {
-        const struct child *child = &supervisor->children[roles_started[i]];
-        json_name(json, role_name(child->role));
-        json_object_begin(json);
-        json_member_string(json, "state", state_name(child));
-        json_member_i64(json, "pid", child->pid);
-        json_member_u64(json, "restarts", child->restarts);
-        put_report(json, "report", child);
-        json_object_end(json);
-    }
-    json_object_end(json);
-}
-
-static void put_listener(struct json *json, const char *kind, const char *address) {
-    if (!address[0])
-        return;
-    json_object_begin(json);
-    json_member_string(json, "kind", kind);
-    json_member_string(json, "address", address);
-    json_object_end(json);
-}
-
-static struct bytes make_state(struct supervisor *supervisor) {
-    struct text text;
-    struct json json;
-    const struct supervisor_options *options = supervisor->options;
-    text_init(&text, supervisor->state, sizeof supervisor->state);
-    json_init(&json, &text);
-    json_object_begin(&json);
-    json_member_string(&json, "site", options->config->site);
-    json_member_string(&json, "name", options->config->name);
-    json_member_string(&json, "node", options->config->node);
-    json_member_string(&json, "version", VEILLEUSE_VERSION);
-    json_member_bool(&json, "running", true);
-    json_member_i64(&json, "pid", getpid());
-    json_member_instant(&json, "started_at", supervisor->started_at);
-    json_member_instant(&json, "now", supervisor->loop.now_us);
-    bool ok = put_problems(supervisor, &json);
-    json_member_bool(&json, "ok", ok);
-    put_report(&json, "vault", &supervisor->children[ROLE_COMMIT]);
-    put_report(&json, "chart", &supervisor->children[ROLE_CHART]);
-    json_name(&json, "listeners");
-    json_array_begin(&json);
-    put_listener(&json, "mllp", options->mllp_address);
-    put_listener(&json, "web", options->web_address);
-    json_array_end(&json);
-    put_roles(supervisor, &json);
-    json_object_end(&json);
-    return text.full ? BYTES_NONE : text_bytes(&text);
-}
+/* ---- the state goes to the pages ---- */
 
 static void send_state(struct supervisor *supervisor) {
     struct child *web = &supervisor->children[ROLE_WEB];
-    struct bytes state = make_state(supervisor);
-    if (!is_running(web) || !web->is_ready || bytes_is_empty(state))
+    struct bytes state = supervisor_state(supervisor);
+    if (!child_is_running(web) || !web->is_ready || bytes_is_empty(state))
         return;
     /* One that does not fit is left out: the next comes in a second. */
     if (!roles_put_text(&web->ipc, MESSAGE_STATE, state) && ipc_flush(&web->ipc))
         trace_warning("web was not told the state");
 }
 
-/* ---- the control socket ---- */
-
-static void put_answer(struct control *control, enum err code, struct bytes text) {
-    ipc_put_begin(&control->ipc, CONTROL_ANSWER);
-    ipc_put_u8(&control->ipc, (uint8_t)code);
-    ipc_put_bytes(&control->ipc, text);
-    if (ipc_put_end(&control->ipc) || ipc_flush(&control->ipc))
-        control->is_done = true;
-}
-
-static void control_import(struct control *control) {
-    struct supervisor *supervisor = control->supervisor;
-    struct child *commit = &supervisor->children[ROLE_COMMIT];
-    int fds[2];
-    struct fault fault = {0};
-    if (!is_running(commit) || ipc_pair(supervisor->options->sys, fds, &fault)) {
-        put_answer(control, ERR_STATE, BYTES_NONE);
-        return;
-    }
-    give_fd(commit, MESSAGE_PEER, ROLE_IMPORT, fds[0]);
-    if (ipc_send_fd(&control->ipc, CONTROL_LINK, 0, fds[1]))
-        control->is_done = true;
-    sys_close(supervisor->options->sys, fds[0]);
-    sys_close(supervisor->options->sys, fds[1]);
-}
-
-/* A rebuilt generation lies ready: the file that names the current one is changed by the command, under this
- * socket's order; the chart role is started anew on it. */
-static void control_switch(struct control *control) {
-    struct child *chart = &control->supervisor->children[ROLE_CHART];
-    if (chart->pid > 0)
-        kill(chart->pid, SIGKILL);
-    chart->deaths_in_a_row = 0;
-    put_answer(control, ERR_OK, BYTES_NONE);
-}
-
-static enum err control_frame(struct control *control, const struct ipc_frame *frame) {
-    uint64_t number;
-    enum err err = roles_get_number(frame, &number);
-    if (err)
-        return err;
-    switch (frame->type) {
-    case CONTROL_STATUS:
-        put_answer(control, ERR_OK, make_state(control->supervisor));
-        return ERR_OK;
-    case CONTROL_SWITCH:
-        control_switch(control);
-        return ERR_OK;
-    case CONTROL_IMPORT:
-        control_import(control);
-        return ERR_OK;
-    default:
-        return ERR_INPUT;
-    }
-}
-
-static void control_ready(struct loop_watch *watch, uint32_t ready) {
-    struct control *control = watch->owner;
-    struct ipc_frame frame;
-    (void)ready;
-    enum err read = ipc_read(&control->ipc);
-    enum err err;
-    while (!(err = ipc_next(&control->ipc, &frame)) && !(err = control_frame(control, &frame)))
-        continue;
-    if (ipc_flush(&control->ipc) || (read && read != ERR_MORE) || (err && err != ERR_MORE))
-        control->is_done = true;
-    if (control->is_done) {
-        loop_watch_clear(&control->supervisor->loop, watch);
-        ipc_release(&control->ipc);
-        control->is_used = false;
-        return;
-    }
-    uint32_t interest = LOOP_READ | (ipc_has_output(&control->ipc) ? LOOP_WRITE : 0);
-    if (loop_watch_set(&control->supervisor->loop, watch, control->ipc.fd, interest))
-        control->is_done = true;
-}
-
-static bool peer_is_owner(int fd) {
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-    return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) &&
-           (peer.uid == getuid() || peer.uid == 0);
-}
-
-static void control_accept(struct loop_watch *watch, uint32_t ready) {
-    struct supervisor *supervisor = watch->owner;
-    struct sockaddr_storage address;
-    (void)ready;
-    int fd = sys_accept(supervisor->options->sys, watch->fd, &address);
-    if (fd < 0)
-        return;
-    struct control *control = NULL;
-    for (size_t i = 0; i < CONTROL_COUNT_MAX && !control; i++)
-        if (!supervisor->controls[i].is_used)
-            control = &supervisor->controls[i];
-    if (!control || !peer_is_owner(fd) ||
-        ipc_init(&control->ipc, supervisor->options->sys, fd, CHANNEL_BYTES, 2 * CHANNEL_BYTES)) {
-        sys_close(supervisor->options->sys, fd);
-        return;
-    }
-    control->supervisor = supervisor;
-    control->is_used = true;
-    control->is_done = false;
-    control->watch = (struct loop_watch){.fd = -1, .on_ready = control_ready, .owner = control};
-    if (loop_watch_set(&supervisor->loop, &control->watch, fd, LOOP_READ)) {
-        ipc_release(&control->ipc);
-        control->is_used = false;
-    }
-}
-
 /* ---- its own life ---- */
+
+/* Once every role has come up for the first time: say where, to people and to the service manager. */
+static void announce(struct supervisor *supervisor) {
+    for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT; i++)
+        if (!supervisor->children[supervisor_roles[i]].is_ready)
+            return;
+    supervisor->is_announced = true;
+    printf("mllp %s\nweb http://%s/\n", supervisor->options->mllp_address,
+           supervisor->options->web_address);
+    fflush(stdout);
+    notify(supervisor, "READY=1");
+}
 
 static void supervisor_round(void *owner) {
     struct supervisor *supervisor = owner;
     reap(supervisor);
+    if (!supervisor->is_announced)
+        announce(supervisor);
     start_due(supervisor);
     if (supervisor->is_stopping)
         stop_next(supervisor);
@@ -707,8 +492,8 @@ static void set_up_children(struct supervisor *supervisor) {
             .taking = UINT64_MAX,
             .set_aside = UINT64_MAX,
         };
-    for (size_t i = 0; i < STARTED_COUNT; i++)
-        supervisor->children[roles_started[i]].state = CHILD_WAITING;
+    for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT; i++)
+        supervisor->children[supervisor_roles[i]].state = CHILD_WAITING;
 }
 
 static enum err set_up(struct supervisor *supervisor, const struct supervisor_options *options,

@@ -1,0 +1,97 @@
+/* state.c - the node's state in one JSON document, for `status` and the pages; put together, not parsed. */
+#include "node/supervisor_state.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static void put_report(struct json *json, const char *name, const struct child *child) {
+    json_name(json, name);
+    if (child->report_bytes == 0) {
+        json_put_null(json);
+        return;
+    }
+    text_put(json->text, bytes_from(child->report, child->report_bytes));
+    json->after_name = false;
+}
+
+static const char *state_name(const struct child *child) {
+    static const char *const names[] = {"waiting", "running", "stopping", "ended"};
+    return child->state == CHILD_RUNNING && !child->is_ready ? "starting" : names[child->state];
+}
+
+/* A role that died a moment ago is a problem until it has been up for as long as its delay. */
+static bool is_down(const struct child *child) {
+    return child->state != CHILD_RUNNING;
+}
+
+static bool put_problems(struct supervisor *supervisor, struct json *json) {
+    bool ok = true;
+    json_name(json, "problems");
+    json_array_begin(json);
+    for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT; i++) {
+        const struct child *child = &supervisor->children[supervisor_roles[i]];
+        char line[256];
+        if (!is_down(child) && !child->problem[0])
+            continue;
+        snprintf(line, sizeof line, "%s: %s", role_name(child->role),
+                 is_down(child) ? "not running" : child->problem);
+        json_put_string(json, line);
+        ok = false;
+    }
+    json_array_end(json);
+    return ok;
+}
+
+static void put_roles(struct supervisor *supervisor, struct json *json) {
+    json_name(json, "roles");
+    json_object_begin(json);
+    for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT; i++) {
+        const struct child *child = &supervisor->children[supervisor_roles[i]];
+        json_name(json, role_name(child->role));
+        json_object_begin(json);
+        json_member_string(json, "state", state_name(child));
+        json_member_i64(json, "pid", child->pid);
+        json_member_u64(json, "restarts", child->restarts);
+        put_report(json, "report", child);
+        json_object_end(json);
+    }
+    json_object_end(json);
+}
+
+static void put_listener(struct json *json, const char *kind, const char *address) {
+    if (!address[0])
+        return;
+    json_object_begin(json);
+    json_member_string(json, "kind", kind);
+    json_member_string(json, "address", address);
+    json_object_end(json);
+}
+
+struct bytes supervisor_state(struct supervisor *supervisor) {
+    struct text text;
+    struct json json;
+    const struct supervisor_options *options = supervisor->options;
+    text_init(&text, supervisor->state, sizeof supervisor->state);
+    json_init(&json, &text);
+    json_object_begin(&json);
+    json_member_string(&json, "site", options->config->site);
+    json_member_string(&json, "name", options->config->name);
+    json_member_string(&json, "node", options->config->node);
+    json_member_string(&json, "version", VEILLEUSE_VERSION);
+    json_member_bool(&json, "running", true);
+    json_member_i64(&json, "pid", getpid());
+    json_member_instant(&json, "started_at", supervisor->started_at);
+    json_member_instant(&json, "now", supervisor->loop.now_us);
+    bool ok = put_problems(supervisor, &json);
+    json_member_bool(&json, "ok", ok);
+    put_report(&json, "vault", &supervisor->children[ROLE_COMMIT]);
+    put_report(&json, "chart", &supervisor->children[ROLE_CHART]);
+    json_name(&json, "listeners");
+    json_array_begin(&json);
+    put_listener(&json, "mllp", options->mllp_address);
+    put_listener(&json, "web", options->web_address);
+    json_array_end(&json);
+    put_roles(supervisor, &json);
+    json_object_end(&json);
+    return text.full ? BYTES_NONE : text_bytes(&text);
+}

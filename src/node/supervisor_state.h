@@ -1,0 +1,68 @@
+/* supervisor_state.h - what the supervisor knows, shared by its three files: supervision, state, control socket. */
+#ifndef NODE_SUPERVISOR_STATE_H
+#define NODE_SUPERVISOR_STATE_H
+
+#include "node/supervisor.h"
+
+#define REPORT_BYTES_MAX      (64u * 1024u)
+#define STATE_BYTES_MAX       (192u * 1024u)
+#define CHANNEL_BYTES         (IPC_FRAME_BYTES_MAX + 4096u)
+#define CONTROL_COUNT_MAX     16
+#define SUPERVISOR_ROLE_COUNT 6
+
+enum child_state { CHILD_WAITING, CHILD_RUNNING, CHILD_STOPPING, CHILD_ENDED };
+
+struct supervisor;
+
+struct child {
+    struct supervisor *supervisor;
+    enum role role;
+    enum child_state state;
+    pid_t pid;
+    struct ipc ipc;
+    struct loop_watch watch;
+    bool has_channel, is_ready;
+    uint64_t restarts;
+    unsigned deaths_in_a_row;
+    int64_t started_at, start_at; /* monotonic */
+    uint64_t taking, taking_deaths, set_aside; /* chart */
+    bool is_careful;
+    char problem[200];
+    uint32_t report_bytes;
+    char report[REPORT_BYTES_MAX];
+};
+
+struct control {
+    struct supervisor *supervisor;
+    struct ipc ipc;
+    struct loop_watch watch;
+    bool is_used, is_done;
+};
+
+struct supervisor {
+    const struct supervisor_options *options;
+    struct loop loop;
+    struct child children[ROLE_COUNT];
+    struct loop_watch signals, control_watch;
+    int signal_fd, control_fd;
+    struct control controls[CONTROL_COUNT_MAX];
+    bool is_stopping, is_announced;
+    unsigned stop_stage;
+    int64_t stop_stage_at, started_at, state_sent_at;
+    uint64_t generation;
+    char state[STATE_BYTES_MAX];
+};
+
+/* The roles it starts, in order. */
+extern const enum role supervisor_roles[SUPERVISOR_ROLE_COUNT];
+
+bool child_is_running(const struct child *child);
+void child_give_fd(struct child *child, enum role_message type, uint32_t argument, int fd);
+
+/* The node's state as JSON: a view into the supervisor until the next call; empty when it does not fit. */
+struct bytes supervisor_state(struct supervisor *supervisor);
+
+/* A command of the same user has come to the control socket. */
+void control_accept(struct loop_watch *watch, uint32_t ready);
+
+#endif
