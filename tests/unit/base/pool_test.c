@@ -1,4 +1,5 @@
 /* pool_test.c - a fixed number of equal objects. */
+#include "base/poison.h"
 #include "base/pool.h"
 #include "tap.h"
 
@@ -6,6 +7,15 @@ struct thing {
     uint64_t a;
     char b[13];
 };
+
+/* AddressSanitizer stops at such a request, where the real malloc answers NULL. */
+static void test_overflow(void) {
+#ifndef POISON_IS_ON
+    struct pool pool;
+    is_int(pool_init(&pool, UINT32_MAX, SIZE_MAX / 4), ERR_MEMORY);
+    ok(memory_alloc(SIZE_MAX / 2, 4) == NULL && memory_grow(NULL, SIZE_MAX / 2, 4) == NULL);
+#endif
+}
 
 int main(void) {
     struct pool pool;
@@ -26,13 +36,12 @@ int main(void) {
     ok(pool_at(&pool, 2) == things[2]);
     pool_release(&pool);
     ok(pool.objects == NULL && pool.count == 0);
-    is_int(pool_init(&pool, UINT32_MAX, SIZE_MAX / 4), ERR_MEMORY);
 
     uint64_t *numbers = memory_alloc(4, sizeof *numbers);
     ok(numbers && numbers[3] == 0);
     uint64_t *more = memory_grow(numbers, 400, sizeof *numbers);
     ok(more != NULL);
-    ok(memory_grow(more, SIZE_MAX / 2, 4) == NULL, "an overflow of count times size");
     memory_free(more);
+    test_overflow();
     return done();
 }
