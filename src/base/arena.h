@@ -3,9 +3,9 @@
  * Shapes     a chain of blocks up to a cap; every allocation is zeroed and aligned to 16 bytes.
  * Errors     NULL when the cap is reached: the caller returns ERR_LIMIT.
  * Ownership  what is allocated lives until arena_clear or arena_release.
- * Limits     bytes_max, given at the start; blocks are kept over a clear up to keep_bytes.
+ * Limits     bytes_max, of what is handed out; the first block is kept over a clear.
  * Process    any. Under AddressSanitizer the slack and a red zone behind each allocation are
- * poisoned.
+ *            poisoned.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

@@ -2,7 +2,7 @@
  *
  * Shapes     value = mantissa * 10^-scale. "0.50" keeps its two decimals.
  * Errors     decimal_read returns false on anything but [+-]digits[.digits], or more than 18
- * digits.
+ *            digits (zeros in front are not counted).
  */
 #ifndef BASE_DECIMAL_H
 #define BASE_DECIMAL_H

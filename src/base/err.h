@@ -2,7 +2,8 @@
  *
  * Shapes     enum err, 0 is ERR_OK; struct fault, the one place where detail goes.
  * Errors     the closed table err.def: what the caller must do, exit code, HTTP status, HL7 code,
- * sentences. Ownership  fault.what and fault.where are static texts; nothing is allocated.
+ *            sentences.
+ * Ownership  fault.what is a static text; nothing is allocated.
  *
  * A function that can fail returns enum err and must not be ignored. The place that first meets the
  * failure fills the fault (once); those above only pass the code on.
@@ -39,8 +40,7 @@ const char *err_sentence(enum err err, bool french);
 
 /* Fill `fault` (may be NULL; a fault already filled is kept) and return `code`. */
 enum err fault_set(struct fault *fault, enum err code, const char *what);
-/* The same with the errno of a failed call; ENOSPC and EDQUOT become ERR_FULL whatever `code` says.
- */
+/* The same with the errno of a failed call; ENOSPC and EDQUOT become ERR_FULL in any case. */
 enum err fault_set_errno(struct fault *fault, enum err code, int errnum, const char *what,
                          const char *subject);
 enum err fault_set_at(struct fault *fault, enum err code, const char *what, uint64_t at);

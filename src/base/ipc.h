@@ -1,14 +1,16 @@
 /* ipc.h - typed messages between roles, over a socket pair.
  *
  * Shapes     frame: size u32 (of the payload), type u16, zero u16, payload. Numbers big-endian,
- * bytes behind u32. Many frames go out with one write and come in with one read. Errors     a
- * reader that finds a byte too few or too many, a frame larger than IPC_FRAME_BYTES_MAX or an
- * unknown type is a bug of a trusted peer or a peer taken over: ERR_INPUT, and the role stops.
- *            ERR_FULL from ipc_put_*: the bounded output is full; flush, or stop taking work
- * (back-pressure). ERR_STATE: the peer is gone. ERR_LIMIT from ipc_put_end: larger than any frame
- * may be. Ownership  a received frame's payload is a view into the channel's buffer until the next
- * ipc_next or ipc_read. A descriptor received with a frame belongs to the receiver once he took it
- * with ipc_take_fd; one that nobody took is closed at the next ipc_read that finds no frame left.
+ *            bytes behind u32. Many frames go out with one write and come in with one read.
+ * Errors     a reader that finds a byte too few or too many, a frame larger than
+ *            IPC_FRAME_BYTES_MAX or an unknown type is a bug of a trusted peer or a peer taken
+ *            over: ERR_INPUT, and the role stops.
+ *            ERR_FULL from ipc_put_end: the bounded output is full; flush, or stop taking work
+ *            (back-pressure). ERR_LIMIT from it: larger than any frame may be.
+ *            ERR_STATE: the peer is gone.
+ * Ownership  a received frame's payload is a view into the channel's buffer until the next
+ *            ipc_read. A descriptor received with a frame is the receiver's once he takes it with
+ *            ipc_take_fd; one that nobody took is closed at a later ipc_read or at ipc_release.
  * Limits     IPC_FRAME_BYTES_MAX, out_bytes_max.
  * Process    all.
  */
@@ -71,8 +73,7 @@ MUST_CHECK enum err ipc_next(struct ipc *ipc, struct ipc_frame *frame);
 /* The descriptor that came with the frame just taken, now the caller's; -1 when there is none. */
 int ipc_take_fd(struct ipc *ipc);
 
-/* Fields of a payload, in order; after a short read everything is zero and ipc_reader_end says so.
- */
+/* Fields of a payload, in order; after a short read all is zero and ipc_reader_end says so. */
 struct ipc_reader {
     const uint8_t *at, *end;
     bool is_short;

@@ -3,7 +3,9 @@
  * Shapes     commas and nesting are kept by the writer; names and values are escaped (RFC 8259).
  * Errors     the text's `full` flag; nesting past JSON_DEPTH_MAX asserts (it is a bug, not input).
  *            Bytes that are not UTF-8 become U+FFFD.
- * Ownership  writes into the caller's text. (Names keep clear of jansson's, which is linked beside it.)
+ * Ownership  writes into the caller's text.
+ *
+ * The names keep clear of jansson's, which is linked beside it.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H

@@ -1,8 +1,10 @@
-/* loop.h - one event loop for each role: descriptors, a tick, signals.
+/* loop.h - one event loop for each role: descriptors and a tick.
  *
  * Shapes     epoll, level-triggered; a watch is owned by the caller and must outlive its
- * registration. Units      milliseconds for waits and ticks. Ownership  loop_watch_set does not
- * take the descriptor over.
+ *            registration.
+ * Units      milliseconds for waits and ticks.
+ * Ownership  loop_watch_set does not take the descriptor over; take a watch out before closing its
+ *            descriptor, whose number may come back as another's.
  */
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H

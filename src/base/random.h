@@ -1,5 +1,4 @@
-/* random.h - repeatable random numbers from a seed, for the simulator and the tests; never for
- * keys.
+/* random.h - repeatable random numbers from a seed, for simulator and tests; never for keys.
  *
  * Source     splitmix64 and xoshiro256** (Blackman and Vigna). Keys and nonces come from libsodium.
  */

@@ -1,10 +1,13 @@
 /* sys.h - every call to the kernel that can fail, so that any of them can be made to fail.
  *
  * Shapes     each function is the system call of its name with a `struct sys` in front. It returns
- * as the call does (-1 and errno), retries EINTR itself where that is safe, and never retries
- * fsync. Errors     errno. A plan makes the Nth call fail: tests loop N = 0, 1, 2... until a run
- * goes through clean. Ownership  the caller owns descriptors; those made here are close-on-exec. A
- * struct sys is passed down from main; NULL means the real kernel, no plan. Process    any.
+ *            as the call does (-1 and errno), retries EINTR itself where that is safe, and never
+ *            retries fsync.
+ * Errors     errno. A plan makes the Nth call fail: tests loop N = 0, 1, 2... until a run goes
+ *            through clean.
+ * Ownership  the caller owns descriptors; those made here are close-on-exec. A struct sys is passed
+ *            down from main; NULL means the real kernel, no plan.
+ * Process    any.
  */
 #ifndef BASE_SYS_H
 #define BASE_SYS_H
@@ -18,15 +21,14 @@
 
 enum sys_fail_how {
     SYS_FAIL_ERRNO,
-    SYS_FAIL_SHORT /* write half, then ENOSPC */,
-    SYS_FAIL_CRASH /* _exit(137) */
+    SYS_FAIL_SHORT, /* write half, then ENOSPC */
+    SYS_FAIL_CRASH  /* _exit(137) */
 };
 
 struct sys {
     uint64_t call_count; /* calls so far */
     uint64_t fail_at;    /* the call that fails, counted from 0; UINT64_MAX: none */
-    bool fail_for_good;  /* and every later one too (a dead disk); of ENOSPC: every later one that
-                            takes space */
+    bool fail_for_good;  /* and every later one (of ENOSPC: every later one that takes space) */
     int fail_errno;
     enum sys_fail_how fail_how;
     int64_t false_now_us; /* with has_false_clock: what sys_now_us says */
@@ -46,8 +48,8 @@ ssize_t sys_pwrite(struct sys *sys, int fd, const void *data, size_t size, off_t
 ssize_t sys_writev(struct sys *sys, int fd, const struct iovec *parts, int count);
 int sys_fdatasync(struct sys *sys, int fd);
 int sys_fsync(struct sys *sys, int fd);
-int sys_fallocate(struct sys *sys, int fd, off_t at,
-                  off_t size); /* zeroed space; falls back to writing zeros */
+/* Zeroed space at the end of a file; falls back to writing zeros. */
+int sys_fallocate(struct sys *sys, int fd, off_t at, off_t size);
 int sys_ftruncate(struct sys *sys, int fd, off_t size);
 int sys_rename(struct sys *sys, const char *from, const char *to);
 int sys_link(struct sys *sys, const char *from, const char *to);
@@ -62,12 +64,12 @@ int sys_socket(struct sys *sys, int domain, int type, int protocol);
 int sys_socketpair(struct sys *sys, int fds[2]); /* stream, non-blocking */
 int sys_bind(struct sys *sys, int fd, const struct sockaddr *address, socklen_t size);
 int sys_listen(struct sys *sys, int fd, int backlog);
-int sys_accept(struct sys *sys, int fd,
-               struct sockaddr_storage *address); /* non-blocking, close-on-exec */
+/* Non-blocking, close-on-exec; `address` may be NULL. */
+int sys_accept(struct sys *sys, int fd, struct sockaddr_storage *address);
 int sys_connect(struct sys *sys, int fd, const struct sockaddr *address, socklen_t size);
 ssize_t sys_recv(struct sys *sys, int fd, void *buffer, size_t size, int flags);
-ssize_t sys_send(struct sys *sys, int fd, const void *data, size_t size,
-                 int flags); /* never SIGPIPE */
+/* Never SIGPIPE. */
+ssize_t sys_send(struct sys *sys, int fd, const void *data, size_t size, int flags);
 ssize_t sys_sendmsg(struct sys *sys, int fd, const struct msghdr *message, int flags);
 ssize_t sys_recvmsg(struct sys *sys, int fd, struct msghdr *message, int flags);
 

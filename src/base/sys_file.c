@@ -77,10 +77,13 @@ enum err sys_read_file(struct sys *sys, const char *path, void *buffer, size_t s
     return err;
 }
 
-/* Write and sync; the descriptor is closed on every way out. */
+/* Write and sync; the descriptor is closed on every way out. What an interrupted replacement left
+ * is taken away first: written into, it would keep its own mode, and the data may be a key. */
 static enum err write_new_file(struct sys *sys, const char *path, struct bytes data, mode_t mode,
                                struct fault *fault) {
-    int fd = sys_open(sys, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
+    if (sys_unlink(sys, path) < 0 && errno != ENOENT)
+        return fault_set_errno(fault, ERR_IO, errno, "cannot remove", path);
+    int fd = sys_open(sys, path, O_WRONLY | O_CREAT | O_EXCL, mode);
     if (fd < 0)
         return open_failed(fault, "cannot create", path);
     enum err err = sys_write_all(sys, fd, data, path, fault);
@@ -121,7 +124,7 @@ enum err sys_replace_file(struct sys *sys, const char *path, struct bytes data, 
     if (!err && sys_rename(sys, beside, path) < 0)
         err = fault_set_errno(fault, ERR_IO, errno, "cannot rename over", path);
     if (err) {
-        sys_unlink(sys, beside); /* best effort: the next replacement truncates it anyway */
+        sys_unlink(sys, beside); /* best effort: the next replacement does it first */
         return err;
     }
     return sys_sync_dir(sys, parent, fault);

@@ -1,9 +1,10 @@
 /* text.h - text being built, in a buffer that has a maximum.
  *
  * Shapes     characters and their count, always followed by a zero byte.
- * Errors     what does not fit is left out whole and `full` is set, once, for the caller to see at
- * the end. Ownership  text_init uses the caller's buffer; text_init_arena takes `capacity` bytes
- * from the arena.
+ * Errors     what does not fit is left out whole, with all that comes after it, and `full` is set
+ *            for the caller to see at the end.
+ * Ownership  text_init uses the caller's buffer; text_init_arena takes `capacity` bytes from the
+ *            arena.
  */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H

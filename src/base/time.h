@@ -1,15 +1,16 @@
 /* time.h - instants, the ways standards write them, and the hybrid logical clock.
  *
  * Shapes     an instant is microseconds since 1970-01-01 UTC, int64_t; INSTANT_NONE when there is
- * none. Units      microseconds, except where a name says _ms or _s. Errors     parse functions
- * return false and leave *out alone on anything not of the form. Source     HL7 v2.5 2.A.22 DTM;
- * RFC 3339; Kulkarni et al. 2014, Logical Physical Clocks. Real senders write 8, 10, 12, 14 digits,
- * fractions of 1 to 6 digits, 0000 for no time; zones +HHMM.
+ *            none.
+ * Units      microseconds, except where a name says _ms or _s.
+ * Errors     parse functions return false and leave *out alone on anything not of the form.
+ * Source     HL7 v2.5 2.A.22 DTM; RFC 3339; Kulkarni et al. 2014, Logical Physical Clocks.
+ *            Real senders write 8, 10, 12, 14 digits, fractions of 1 to 6 digits, 0000 for no
+ *            time; zones +HHMM.
  *
- * Times without a zone are in a zone the caller names (IANA name, tzdata). In the hour that a
- * change back from summer time repeats, the earlier reading is taken and is_ambiguous is set; a
- * time that the change to summer time leaves out is read as if the clocks had not changed. Zone
- * NULL means UTC.
+ * Times without a zone are in a zone the caller names (IANA name, tzdata). In the hour that a change
+ * back from summer time repeats, the earlier reading is taken and is_ambiguous is set; a time that
+ * the change to summer time leaves out is read as if the clocks had not changed. NULL means UTC.
  */
 #ifndef BASE_TIME_H
 #define BASE_TIME_H
@@ -73,8 +74,7 @@ int64_t time_from_civil(const struct civil_time *civil, int32_t offset_s);
 /* Whole years from a birth date to a day, both as instants read with the same zone offset. */
 int time_age_years(struct civil_time birth, struct civil_time today);
 
-/* Hybrid logical clock: 48 bits of milliseconds, 16 bits of counter; orders entries of one origin.
- */
+/* Hybrid logical clock: 48 bits of milliseconds, 16 of counter; orders entries of one origin. */
 typedef uint64_t hlc_stamp;
 struct hlc {
     hlc_stamp last;

@@ -1,8 +1,8 @@
 /* trace.h - lines for the operator on stderr: rate-limited, without patient data.
  *
  * Shapes     "veilleuse[role]: level: text"; with `<n>` in front when stderr is the journal
- * (JOURNAL_STREAM is set). Limits     50 lines a second a process; what is left out is counted and
- * said.
+ *            (JOURNAL_STREAM is set).
+ * Limits     50 lines a second a process; what is left out is counted and said.
  */
 #ifndef BASE_TRACE_H
 #define BASE_TRACE_H

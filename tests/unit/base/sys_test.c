@@ -97,6 +97,15 @@ static void replace_with_failures(struct sys plan) {
     ok(failures >= 3);
 }
 
+static void test_stale_new_file(void) {
+    struct stat stat;
+    int fd = sys_open(NULL, path_of("kept.new"), O_WRONLY | O_CREAT, 0644);
+    ok(fd >= 0 && sys_close(NULL, fd) == 0);
+    is_int(sys_replace_file(NULL, path_of("kept"), BYTES("a key"), 0600, NULL), ERR_OK);
+    is_int(sys_stat(NULL, path_of("kept"), &stat), 0);
+    is_int(stat.st_mode & 0777, 0600);
+}
+
 static void test_failing(void) {
     replace_with_failures((struct sys){.fail_errno = EIO});
     replace_with_failures((struct sys){.fail_errno = ENOSPC});
@@ -206,6 +215,7 @@ int main(void) {
         return 1;
     test_files();
     test_dirs();
+    test_stale_new_file();
     test_failing();
     test_short_write();
     test_planned_close();
