@@ -8,8 +8,8 @@
  *            Real senders write 8, 10, 12, 14 digits, fractions of 1 to 6 digits, 0000 for no
  *            time; zones +HHMM.
  *
- * Times without a zone are in a zone the caller names (IANA name, tzdata). In the hour that a change
- * back from summer time repeats, the earlier reading is taken and is_ambiguous is set; a time that
+ * Times without a zone are in a zone the caller names (IANA name, tzdata). In the hour that a
+ * change back from summer time repeats, the earlier reading is taken and is_ambiguous is set; a time that
  * the change to summer time leaves out is read as if the clocks had not changed. NULL means UTC.
  */
 #ifndef BASE_TIME_H
