@@ -9,8 +9,9 @@
  *            time; zones +HHMM.
  *
  * Times without a zone are in a zone the caller names (IANA name, tzdata). In the hour that a
- * change back from summer time repeats, the earlier reading is taken and is_ambiguous is set; a time that
- * the change to summer time leaves out is read as if the clocks had not changed. NULL means UTC.
+ * change back from summer time repeats, the earlier reading is taken and is_ambiguous is set; a
+ * time that the change to summer time leaves out is read as if the clocks had not changed. Zone
+ * NULL means UTC.
  */
 #ifndef BASE_TIME_H
 #define BASE_TIME_H
