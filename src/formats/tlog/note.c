@@ -1,0 +1,180 @@
+/* note.c - checkpoints and signed notes: written, read, signed, verified. */
+#include "formats/tlog/tlog.h"
+
+#include <nettle/sha2.h>
+#include <sodium.h>
+
+#define ALGORITHM_ED25519 0x01
+#define SIGNATURE_PREFIX  "\xE2\x80\x94 " /* EM DASH, space */
+
+/* SHA-256(name || LF || type || public key)[:4] */
+static uint32_t key_id(struct bytes name, const uint8_t public_key[32]) {
+    static const uint8_t middle[2] = {'\n', ALGORITHM_ED25519};
+    struct sha256_ctx sha;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    sha256_init(&sha);
+    sha256_update(&sha, name.size, name.data);
+    sha256_update(&sha, sizeof middle, middle);
+    sha256_update(&sha, 32, public_key);
+    sha256_digest(&sha, sizeof digest, digest);
+    return load_u32(digest);
+}
+
+static bool name_is_valid(struct bytes name) {
+    if (name.size == 0 || name.size > TLOG_NAME_BYTES_MAX || !bytes_is_utf8(name, NULL))
+        return false;
+    for (size_t i = 0; i < name.size; i++)
+        if (name.data[i] <= ' ' || name.data[i] == '+' || name.data[i] == 0x7F)
+            return false;
+    return true;
+}
+
+static enum err verifier_set(struct tlog_verifier *verifier, struct bytes name,
+                             const uint8_t public_key[32]) {
+    if (!name_is_valid(name))
+        return ERR_INPUT;
+    memcpy(verifier->name, name.data, name.size);
+    verifier->name[name.size] = 0;
+    memcpy(verifier->public_key, public_key, 32);
+    verifier->key_id = key_id(name, public_key);
+    return ERR_OK;
+}
+
+enum err tlog_signer_from_seed(struct tlog_signer *signer, struct bytes name,
+                               const uint8_t seed[32]) {
+    uint8_t public_key[32];
+    crypto_sign_ed25519_seed_keypair(public_key, signer->secret_key, seed);
+    return verifier_set(&signer->verifier, name, public_key);
+}
+
+void tlog_put_verifier(struct text *out, const struct tlog_verifier *verifier) {
+    uint8_t key[33], id[4];
+    key[0] = ALGORITHM_ED25519;
+    memcpy(key + 1, verifier->public_key, 32);
+    store_u32(id, verifier->key_id);
+    text_put_string(out, verifier->name);
+    text_put_char(out, '+');
+    text_put_hex(out, bytes_from(id, sizeof id));
+    text_put_char(out, '+');
+    text_put_base64(out, bytes_from(key, sizeof key));
+}
+
+enum err tlog_verifier_read(struct bytes text, struct tlog_verifier *out) {
+    struct bytes rest = bytes_trim(text), name, id;
+    uint8_t id_bytes[4], key[33];
+    size_t key_bytes;
+    /* The key's base64 may hold '+' itself: only the first two are separators. */
+    if (!bytes_next_part(&rest, '+', &name) || !bytes_next_part(&rest, '+', &id) || id.size != 8 ||
+        !hex_decode(id, id_bytes, sizeof id_bytes) ||
+        !base64_decode(rest, key, sizeof key, &key_bytes) || key_bytes != sizeof key)
+        return ERR_INPUT;
+    if (key[0] != ALGORITHM_ED25519)
+        return ERR_UNSUPPORTED;
+    enum err err = verifier_set(out, name, key + 1);
+    if (err)
+        return err;
+    return out->key_id == load_u32(id_bytes) ? ERR_OK : ERR_CRYPTO;
+}
+
+void tlog_put_checkpoint(struct text *out, const struct tlog_checkpoint *checkpoint) {
+    text_put(out, checkpoint->origin);
+    text_put_char(out, '\n');
+    text_put_u64(out, checkpoint->size);
+    text_put_char(out, '\n');
+    text_put_base64(out, bytes_from(checkpoint->root.bytes, TLOG_HASH_BYTES));
+    text_put_char(out, '\n');
+    text_put(out, checkpoint->extension);
+}
+
+/* The body ends at the last empty line; a body alone has none. */
+static bool split_note(struct bytes note, struct bytes *body, struct bytes *signatures) {
+    if (note.size == 0 || note.size > TLOG_NOTE_BYTES_MAX || note.data[note.size - 1] != '\n')
+        return false;
+    for (size_t i = note.size - 1; i > 0; i--)
+        if (note.data[i] == '\n' && note.data[i - 1] == '\n') {
+            *body = bytes_first(note, i);
+            *signatures = bytes_skip(note, i + 1);
+            return signatures->size > 0;
+        }
+    *body = note;
+    *signatures = BYTES_NONE;
+    return true;
+}
+
+static bool line_next(struct bytes *rest, struct bytes *line) {
+    size_t end = bytes_find(*rest, '\n');
+    if (end == BYTES_NOT_FOUND)
+        return false;
+    *line = bytes_first(*rest, end);
+    *rest = bytes_skip(*rest, end + 1);
+    return true;
+}
+
+enum err tlog_checkpoint_read(struct bytes note, struct tlog_checkpoint *out, struct bytes *body) {
+    struct bytes signatures, rest, origin, size, root;
+    if (!split_note(note, body, &signatures))
+        return ERR_INPUT;
+    rest = *body;
+    if (!line_next(&rest, &origin) || !line_next(&rest, &size) || !line_next(&rest, &root))
+        return ERR_INPUT;
+    size_t root_bytes;
+    bool number_is_plain = size.size > 0 && (size.data[0] != '0' || size.size == 1);
+    if (origin.size == 0 || origin.size > TLOG_ORIGIN_BYTES_MAX || !number_is_plain ||
+        !bytes_to_u64(size, &out->size) ||
+        !base64_decode(root, out->root.bytes, TLOG_HASH_BYTES, &root_bytes) ||
+        root_bytes != TLOG_HASH_BYTES)
+        return ERR_INPUT;
+    out->origin = origin;
+    out->extension = rest;
+    return ERR_OK;
+}
+
+void tlog_put_signature(struct text *out, const struct tlog_signer *signer, struct bytes body) {
+    uint8_t line[4 + crypto_sign_ed25519_BYTES];
+    store_u32(line, signer->verifier.key_id);
+    crypto_sign_ed25519_detached(line + 4, NULL, body.data, body.size, signer->secret_key);
+    text_put_string(out, SIGNATURE_PREFIX);
+    text_put_string(out, signer->verifier.name);
+    text_put_char(out, ' ');
+    text_put_base64(out, bytes_from(line, sizeof line));
+    text_put_char(out, '\n');
+}
+
+/* One signature line. ERR_MORE: of another key, to be passed over. */
+static enum err check_signature(struct bytes line, struct bytes body,
+                                const struct tlog_verifier *verifier) {
+    struct bytes prefix = BYTES(SIGNATURE_PREFIX), name;
+    uint8_t signature[4 + crypto_sign_ed25519_BYTES];
+    size_t size;
+    if (!bytes_starts_with(line, prefix))
+        return ERR_INPUT;
+    struct bytes rest = bytes_skip(line, prefix.size);
+    if (!bytes_next_part(&rest, ' ', &name) || !name_is_valid(name))
+        return ERR_INPUT;
+    if (!bytes_is(name, verifier->name))
+        return ERR_MORE;
+    if (!base64_decode(rest, signature, sizeof signature, &size) || size < 5)
+        return size > sizeof signature ? ERR_MORE : ERR_INPUT;
+    if (load_u32(signature) != verifier->key_id)
+        return ERR_MORE;
+    if (size != sizeof signature ||
+        crypto_sign_ed25519_verify_detached(signature + 4, body.data, body.size,
+                                            verifier->public_key))
+        return ERR_CRYPTO;
+    return ERR_OK;
+}
+
+enum err tlog_note_verify(struct bytes note, const struct tlog_verifier *verifier,
+                          struct bytes *body) {
+    struct bytes signatures, line;
+    if (!split_note(note, body, &signatures) || bytes_is_empty(signatures))
+        return ERR_INPUT;
+    bool found = false;
+    while (line_next(&signatures, &line)) {
+        enum err err = check_signature(line, *body, verifier);
+        if (err == ERR_INPUT || err == ERR_CRYPTO)
+            return err;
+        found = found || err == ERR_OK;
+    }
+    return found && bytes_is_empty(signatures) ? ERR_OK : ERR_CRYPTO;
+}
