@@ -1,0 +1,119 @@
+/* opener.c - gives plaintext to those who may have it: entries and blobs, with the epoch keys of this node. */
+#include "vault/envelope.h"
+#include "vault/keys.h"
+#include "vault/layout.h"
+
+#include "base/pool.h"
+#include "formats/age/age.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+
+#define READ_BYTES 65536u
+
+struct vault_opener {
+    struct sys *sys;
+    char vault_dir[VAULT_PATH_BYTES_MAX];
+    struct epoch_keys *keys;
+    struct sealer *sealer;
+    uint32_t blob_epoch; /* of the last entry unsealed: its blob is of the same epoch */
+    struct age_reader age;
+    uint8_t sealed[READ_BYTES], plain[AGE_CHUNK_BYTES];
+};
+
+enum err vault_opener_open(struct vault_opener **out, struct sys *sys, const char *site_dir,
+                           struct fault *fault) {
+    char origin[TLOG_ORIGIN_BYTES_MAX + 1];
+    struct vault_opener *opener = memory_alloc(1, sizeof *opener);
+    if (!opener || sodium_init() < 0)
+        return fault_set(fault, ERR_MEMORY, "no memory for an opener");
+    opener->sys = sys;
+    vault_path(opener->vault_dir, site_dir, "vault");
+    enum err err = keys_read_origin(sys, site_dir, origin, fault);
+    if (!err)
+        err = epoch_keys_open(&opener->keys, sys, site_dir, fault);
+    if (!err && sealer_open(&opener->sealer, origin))
+        err = fault_set(fault, ERR_MEMORY, "no memory for an opener");
+    if (err) {
+        vault_opener_close(opener);
+        return err;
+    }
+    *out = opener;
+    return ERR_OK;
+}
+
+void vault_opener_close(struct vault_opener *opener) {
+    if (!opener)
+        return;
+    sealer_close(opener->sealer);
+    epoch_keys_close(opener->keys);
+    sodium_memzero(opener, sizeof *opener);
+    memory_free(opener);
+}
+
+enum err vault_opener_unseal(struct vault_opener *opener, struct bytes sealed,
+                             struct vault_entry *entry, struct fault *fault) {
+    uint32_t epoch;
+    enum err err = sealed_epoch(sealed, &epoch);
+    const uint8_t *key = err ? NULL : epoch_keys_find(opener->keys, epoch);
+    if (!err && !key)
+        return fault_set_at(fault, ERR_AUTH, "there is no key here for the epoch", epoch);
+    if (!err)
+        err = sealer_unseal(opener->sealer, sealed, key, entry);
+    opener->blob_epoch = err ? 0 : epoch;
+    return err ? fault_set(fault, err, "an entry cannot be unsealed") : ERR_OK;
+}
+
+static enum err give(struct vault_opener *opener, size_t plain_bytes, vault_take take, void *owner) {
+    return plain_bytes ? take(owner, bytes_from(opener->plain, plain_bytes)) : ERR_OK;
+}
+
+static enum err read_file(struct vault_opener *opener, int fd, const char *path, vault_take take,
+                          void *owner, struct fault *fault) {
+    ssize_t size;
+    size_t plain_bytes;
+    enum err err;
+    while ((size = sys_read(opener->sys, fd, opener->sealed, sizeof opener->sealed)) > 0) {
+        struct bytes in = bytes_from(opener->sealed, (size_t)size);
+        while (!bytes_is_empty(in)) {
+            err = age_reader_feed(&opener->age, &in, opener->plain, &plain_bytes);
+            if (err)
+                return fault_set_subject(fault, err, "this blob cannot be opened", path);
+            err = give(opener, plain_bytes, take, owner);
+            if (err)
+                return err;
+        }
+    }
+    if (size < 0)
+        return fault_set_errno(fault, ERR_IO, errno, "a blob cannot be read", path);
+    err = age_reader_finish(&opener->age, opener->plain, &plain_bytes);
+    if (err)
+        return fault_set_subject(fault, err, "this blob cannot be opened", path);
+    return give(opener, plain_bytes, take, owner);
+}
+
+enum err vault_opener_blob(struct vault_opener *opener, const struct vault_entry *entry,
+                           vault_take take, void *owner, struct fault *fault) {
+    char hex[65], path[VAULT_PATH_BYTES_MAX];
+    uint8_t secret[KEY_BYTES];
+    struct text text;
+    const uint8_t *key = epoch_keys_find(opener->keys, opener->blob_epoch);
+    if (!key || entry->blob_name.size != TLOG_HASH_BYTES)
+        return fault_set(fault, ERR_STATE, "this entry has no blob that can be opened");
+    text_init(&text, hex, sizeof hex);
+    text_put_hex(&text, entry->blob_name);
+    vault_path(path, opener->vault_dir, "blob/%.2s/%s", hex, hex);
+    int fd = sys_open(opener->sys, path, O_RDONLY, 0);
+    if (fd < 0)
+        return fault_set_errno(fault, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
+                               "a blob cannot be read", path);
+    epoch_blob_secret(key, secret);
+    age_reader_init(&opener->age, secret);
+    sodium_memzero(secret, sizeof secret);
+    enum err err = read_file(opener, fd, path, take, owner, fault);
+    age_reader_clear(&opener->age);
+    sys_close(opener->sys, fd);
+    return err;
+}

@@ -1,0 +1,515 @@
+/* publisher.c - makes what is durable public: bundles, tiles, a signed checkpoint.
+ *
+ * Invariants
+ *   1 Nothing is signed that was not read back from the disk and hashed again.
+ *   2 keys/signed says the largest size ever signed, with its root, before that checkpoint can be seen; no other tree of
+ *     that size is ever signed.
+ *   3 A file that stands is never replaced by one that differs.
+ *
+ *   write *.new, sync -> read back, hash -> keys/signed -> rename, sync directories -> checkpoints/<size> -> checkpoint
+ *   A crash in between leaves *.new files, or files that the old checkpoint does not know; the next round writes the same.
+ */
+#include "vault/keys.h"
+#include "vault/layout.h"
+
+#include "base/pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LEVELS            8u
+#define BUNDLES_PER_ROUND 64u
+#define FILES_PER_ROUND   (2 * BUNDLES_PER_ROUND + 4 * LEVELS + 8)
+#define DIRS_PER_ROUND    64u
+#define BUNDLE_BYTES_MAX  ((size_t)TLOG_TILE_WIDTH * (TLOG_ENTRY_BYTES_MAX + 2))
+
+/* The rightmost, not yet full tile of a level. */
+struct level {
+    struct tlog_hash hashes[TLOG_TILE_WIDTH];
+    unsigned width;
+    uint64_t number;
+};
+
+struct vault_publisher {
+    struct sys *sys;
+    char site_dir[VAULT_PATH_BYTES_MAX], vault_dir[VAULT_PATH_BYTES_MAX];
+    struct tlog_signer *signer; /* locked memory */
+    struct vault_reader *reader;
+    struct level levels[LEVELS];
+    uint64_t size; /* of the tree in levels */
+    uint64_t published;
+    uint64_t signed_size;
+    struct tlog_hash signed_root;
+    uint8_t *bundle;
+    size_t bundle_bytes;
+    uint8_t *back; /* for reading back */
+    char (*files)[160]; /* written in this round, relative, without .new */
+    size_t file_count;
+    char (*dirs)[128];
+    size_t dir_count;
+};
+
+/* ---- the tree ---- */
+
+static void tree_root(const struct vault_publisher *publisher, struct tlog_hash *root) {
+    /* From the highest level down: the perfect subtrees of each rightmost tile, largest first. */
+    struct tlog_frontier all;
+    tlog_frontier_init(&all);
+    for (unsigned l = LEVELS; l-- > 0;) {
+        const struct level *level = &publisher->levels[l];
+        struct tlog_frontier part;
+        tlog_frontier_init(&part);
+        for (unsigned i = 0; i < level->width; i++)
+            tlog_frontier_add(&part, &level->hashes[i]);
+        for (unsigned i = 0; i < part.count; i++)
+            all.hashes[all.count++] = part.hashes[i];
+    }
+    tlog_frontier_root(&all, root);
+}
+
+/* ---- files of a round ---- */
+
+static void note_dir(struct vault_publisher *publisher, const char *relative) {
+    const char *slash = strrchr(relative, '/');
+    size_t size = slash ? (size_t)(slash - relative) : 0;
+    for (size_t i = 0; i < publisher->dir_count; i++)
+        if (strlen(publisher->dirs[i]) == size && !memcmp(publisher->dirs[i], relative, size))
+            return;
+    if (publisher->dir_count == DIRS_PER_ROUND || size >= sizeof publisher->dirs[0])
+        return; /* more than a round makes; sys_make_dirs has synced the new ones' parents */
+    char *dir = publisher->dirs[publisher->dir_count++];
+    memcpy(dir, relative, size);
+    dir[size] = 0;
+    if (memchr(dir, '/', size)) {
+        char parent[128];
+        memcpy(parent, dir, size + 1);
+        note_dir(publisher, parent);
+    }
+}
+
+static enum err make_parent(struct vault_publisher *publisher, const char *relative,
+                            struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    vault_path(path, publisher->vault_dir, "%s", relative);
+    *strrchr(path, '/') = 0;
+    return sys_make_dirs(publisher->sys, path, 0755, fault);
+}
+
+/* Read what was written, from the file, and compare it with what was meant. */
+static enum err read_back(struct vault_publisher *publisher, int fd, struct bytes data,
+                          const char *path, struct fault *fault) {
+    if (posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED)) {
+        /* Then the cache is read: still another copy than the one hashed. */
+    }
+    enum err err = sys_pread_all(publisher->sys, fd, publisher->back, data.size, 0, path, fault);
+    if (!err && memcmp(publisher->back, data.data, data.size))
+        err = fault_set_subject(fault, ERR_CORRUPT, "the disk gave back other bytes than were written",
+                                path);
+    return err;
+}
+
+static enum err write_new(struct vault_publisher *publisher, const char *relative,
+                          struct bytes data, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    assert(publisher->file_count < FILES_PER_ROUND);
+    vault_path(path, publisher->vault_dir, "%s.new", relative);
+    int fd = sys_open(publisher->sys, path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+    if (fd < 0 && errno == ENOENT) {
+        enum err err = make_parent(publisher, relative, fault);
+        if (err)
+            return err;
+        fd = sys_open(publisher->sys, path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+    }
+    if (fd < 0)
+        return fault_set_errno(fault, ERR_IO, errno, "a tile cannot be made", path);
+    enum err err = sys_write_all(publisher->sys, fd, data, path, fault);
+    if (!err && sys_fdatasync(publisher->sys, fd))
+        err = fault_set_errno(fault, ERR_IO, errno, "a tile cannot be synced", path);
+    if (!err)
+        err = read_back(publisher, fd, data, path, fault);
+    sys_close(publisher->sys, fd);
+    if (err)
+        return err;
+    snprintf(publisher->files[publisher->file_count++], sizeof publisher->files[0], "%s", relative);
+    note_dir(publisher, relative);
+    return ERR_OK;
+}
+
+static enum err write_tile(struct vault_publisher *publisher, int level, uint64_t number,
+                           unsigned width, struct bytes data, struct fault *fault) {
+    char relative[160];
+    struct text text;
+    text_init(&text, relative, sizeof relative);
+    tlog_put_tile_path(&text, level, number, width);
+    return write_new(publisher, relative, data, fault);
+}
+
+/* A full tile is written and hashed into the one above it. */
+static enum err push(struct vault_publisher *publisher, const struct tlog_hash *leaf,
+                     struct fault *fault) {
+    struct tlog_hash hash = *leaf;
+    publisher->size++;
+    for (unsigned l = 0; l < LEVELS; l++) {
+        struct level *level = &publisher->levels[l];
+        level->hashes[level->width++] = hash;
+        if (level->width < TLOG_TILE_WIDTH)
+            return ERR_OK;
+        enum err err = write_tile(publisher, (int)l, level->number, TLOG_TILE_WIDTH,
+                                  bytes_from(level->hashes, sizeof level->hashes), fault);
+        if (err)
+            return err;
+        tlog_subtree_hash(level->hashes, TLOG_TILE_WIDTH, &hash);
+        level->width = 0;
+        level->number++;
+    }
+    return fault_set(fault, ERR_LIMIT, "the tree is larger than can be");
+}
+
+static enum err add_entry(struct vault_publisher *publisher, uint64_t durable_size,
+                          struct fault *fault) {
+    struct bytes sealed;
+    struct tlog_hash leaf;
+    enum err err = vault_reader_sealed(publisher->reader, publisher->size, durable_size, &sealed, fault);
+    if (err)
+        return err;
+    store_u16(publisher->bundle + publisher->bundle_bytes, (uint16_t)sealed.size);
+    memcpy(publisher->bundle + publisher->bundle_bytes + 2, sealed.data, sealed.size);
+    /* Hashed from the copy that goes to the disk. */
+    tlog_leaf_hash(bytes_from(publisher->bundle + publisher->bundle_bytes + 2, sealed.size), &leaf);
+    publisher->bundle_bytes += 2 + sealed.size;
+    uint64_t number = publisher->size / TLOG_TILE_WIDTH;
+    err = push(publisher, &leaf, fault);
+    if (err || publisher->size % TLOG_TILE_WIDTH != 0)
+        return err;
+    struct bytes whole = bytes_from(publisher->bundle, publisher->bundle_bytes);
+    publisher->bundle_bytes = 0;
+    return write_tile(publisher, TLOG_LEVEL_ENTRIES, number, TLOG_TILE_WIDTH, whole, fault);
+}
+
+static enum err write_partials(struct vault_publisher *publisher, struct fault *fault) {
+    for (unsigned l = 0; l < LEVELS; l++) {
+        const struct level *level = &publisher->levels[l];
+        if (level->width == 0)
+            continue;
+        struct bytes hashes = bytes_from(level->hashes, level->width * (size_t)TLOG_HASH_BYTES);
+        enum err err = write_tile(publisher, (int)l, level->number, level->width, hashes, fault);
+        if (!err && l == 0)
+            err = write_tile(publisher, TLOG_LEVEL_ENTRIES, level->number, level->width,
+                             bytes_from(publisher->bundle, publisher->bundle_bytes), fault);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+/* ---- what has been signed ---- */
+
+static enum err read_signed(struct vault_publisher *publisher, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX], buffer[256];
+    size_t size = 0, root_bytes;
+    struct fault own = {0};
+    vault_path(path, publisher->site_dir, "keys/signed");
+    enum err err = sys_read_file(publisher->sys, path, buffer, sizeof buffer, &size, &own);
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    struct bytes rest = bytes_trim(bytes_from(buffer, err ? 0 : size)), number;
+    if (!err && bytes_next_part(&rest, ' ', &number) &&
+        bytes_to_u64(number, &publisher->signed_size) &&
+        base64_decode(rest, publisher->signed_root.bytes, TLOG_HASH_BYTES, &root_bytes) &&
+        root_bytes == TLOG_HASH_BYTES)
+        return ERR_OK;
+    return fault_set_subject(fault, err ? err : ERR_CORRUPT, "what was signed last cannot be read", path);
+}
+
+/* The compare-and-swap: a size signed before must have had this root. */
+static enum err claim(struct vault_publisher *publisher, const struct tlog_hash *root,
+                      struct fault *fault) {
+    if (publisher->size < publisher->signed_size)
+        return ERR_OK; /* on the way to what was signed already: nothing is signed here */
+    if (publisher->size == publisher->signed_size)
+        return memcmp(root, &publisher->signed_root, sizeof *root)
+                   ? fault_set_at(fault, ERR_CORRUPT, "another tree was signed for size", publisher->size)
+                   : ERR_OK;
+    char path[VAULT_PATH_BYTES_MAX], buffer[128];
+    struct text text;
+    text_init(&text, buffer, sizeof buffer);
+    text_put_u64(&text, publisher->size);
+    text_put_char(&text, ' ');
+    text_put_base64(&text, bytes_from(root->bytes, TLOG_HASH_BYTES));
+    text_put_char(&text, '\n');
+    vault_path(path, publisher->site_dir, "keys/signed");
+    enum err err = sys_replace_file(publisher->sys, path, text_bytes(&text), 0600, fault);
+    if (err)
+        return err;
+    publisher->signed_size = publisher->size;
+    publisher->signed_root = *root;
+    return ERR_OK;
+}
+
+/* ---- making it visible ---- */
+
+static enum err same_as_standing(struct vault_publisher *publisher, const char *path,
+                                 const char *path_new, struct fault *fault) {
+    size_t size = 0, size_new = 0;
+    uint8_t *standing = memory_alloc(1, BUNDLE_BYTES_MAX);
+    enum err err = standing ? ERR_OK : fault_set(fault, ERR_MEMORY, "no memory to compare with");
+    if (!err)
+        err = sys_read_file(publisher->sys, path, standing, BUNDLE_BYTES_MAX, &size, fault);
+    if (!err)
+        err = sys_read_file(publisher->sys, path_new, publisher->back, BUNDLE_BYTES_MAX, &size_new, fault);
+    if (!err && (size != size_new || memcmp(standing, publisher->back, size)))
+        err = fault_set_subject(fault, ERR_CORRUPT, "a file that stands would be changed: refused", path);
+    memory_free(standing);
+    return err;
+}
+
+static enum err rename_all(struct vault_publisher *publisher, struct fault *fault) {
+    for (size_t i = 0; i < publisher->file_count; i++) {
+        char path[VAULT_PATH_BYTES_MAX], path_new[VAULT_PATH_BYTES_MAX];
+        struct stat st;
+        vault_path(path, publisher->vault_dir, "%s", publisher->files[i]);
+        vault_path(path_new, publisher->vault_dir, "%s.new", publisher->files[i]);
+        enum err err = ERR_OK;
+        if (!sys_stat(publisher->sys, path, &st))
+            err = same_as_standing(publisher, path, path_new, fault);
+        if (!err && sys_rename(publisher->sys, path_new, path))
+            err = fault_set_errno(fault, ERR_IO, errno, "a tile cannot be named", path);
+        if (err)
+            return err;
+    }
+    for (size_t i = 0; i < publisher->dir_count; i++) {
+        char path[VAULT_PATH_BYTES_MAX];
+        vault_path(path, publisher->vault_dir, "%s", publisher->dirs[i]);
+        enum err err = sys_sync_dir(publisher->sys, path, fault);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+static enum err sign(struct vault_publisher *publisher, const struct tlog_hash *root,
+                     struct fault *fault) {
+    char buffer[TLOG_NOTE_BYTES_MAX], path[VAULT_PATH_BYTES_MAX];
+    struct text note;
+    struct tlog_checkpoint checkpoint = {
+        .origin = bytes_from_string(publisher->signer->verifier.name),
+        .size = publisher->size,
+        .root = *root,
+    };
+    text_init(&note, buffer, sizeof buffer);
+    tlog_put_checkpoint(&note, &checkpoint);
+    struct bytes body = text_bytes(&note);
+    text_put_char(&note, '\n');
+    tlog_put_signature(&note, publisher->signer, body);
+    if (note.full)
+        return fault_set(fault, ERR_LIMIT, "the checkpoint is too long");
+    vault_path(path, publisher->vault_dir, "checkpoints/%llu", (unsigned long long)publisher->size);
+    enum err err = sys_replace_file(publisher->sys, path, text_bytes(&note), 0644, fault);
+    vault_path(path, publisher->vault_dir, "checkpoint");
+    return err ? err : sys_replace_file(publisher->sys, path, text_bytes(&note), 0644, fault);
+}
+
+/* Partial tiles of the tree before go once the full tile stands. */
+static void remove_old_partials(struct vault_publisher *publisher, uint64_t old_size) {
+    for (unsigned l = 0; l < LEVELS; l++) {
+        unsigned width = tlog_partial_width(old_size, l);
+        uint64_t number = l < 8 ? old_size >> (8 * l) >> 8 : 0;
+        if (width == 0 || number == publisher->levels[l].number)
+            continue;
+        for (int is_bundle = 0; is_bundle <= (l == 0); is_bundle++) {
+            char relative[160], path[VAULT_PATH_BYTES_MAX];
+            struct text text;
+            text_init(&text, relative, sizeof relative);
+            tlog_put_tile_path(&text, is_bundle ? TLOG_LEVEL_ENTRIES : (int)l, number, width);
+            vault_path(path, publisher->vault_dir, "%s", relative);
+            if (sys_unlink(publisher->sys, path))
+                continue; /* an old partial tile is harmless */
+            *strrchr(path, '/') = 0;
+            if (remove(path))
+                continue; /* other widths are still there */
+        }
+    }
+}
+
+static enum err finish_round(struct vault_publisher *publisher, struct fault *fault) {
+    struct tlog_hash root;
+    tree_root(publisher, &root);
+    enum err err = claim(publisher, &root, fault);
+    if (!err)
+        err = rename_all(publisher, fault);
+    if (!err && publisher->size >= publisher->signed_size)
+        err = sign(publisher, &root, fault);
+    if (err)
+        return err;
+    if (publisher->size >= publisher->signed_size) {
+        remove_old_partials(publisher, publisher->published);
+        publisher->published = publisher->size;
+    }
+    return ERR_OK;
+}
+
+/* ---- opening ---- */
+
+static enum err load_level(struct vault_publisher *publisher, unsigned l, uint64_t size,
+                           struct fault *fault) {
+    struct level *level = &publisher->levels[l];
+    char relative[160], path[VAULT_PATH_BYTES_MAX];
+    struct text text;
+    size_t got = 0;
+    level->width = tlog_partial_width(size, l);
+    level->number = size >> (8 * l) >> 8;
+    if (level->width == 0)
+        return ERR_OK;
+    text_init(&text, relative, sizeof relative);
+    tlog_put_tile_path(&text, (int)l, level->number, level->width);
+    vault_path(path, publisher->vault_dir, "%s", relative);
+    size_t wanted = level->width * (size_t)TLOG_HASH_BYTES;
+    enum err err = sys_read_file(publisher->sys, path, level->hashes, wanted, &got, fault);
+    if (!err && got != wanted)
+        err = fault_set_subject(fault, ERR_CORRUPT, "this tile has another size than its name says", path);
+    return err;
+}
+
+/* Take the published tree up again; the unfinished bundle is read anew from its entries. */
+static enum err load_tree(struct vault_publisher *publisher, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    struct checkpoint_file *file = memory_alloc(1, sizeof *file);
+    if (!file)
+        return fault_set(fault, ERR_MEMORY, "no memory for a checkpoint");
+    vault_path(path, publisher->vault_dir, "checkpoint");
+    enum err err = checkpoint_load(publisher->sys, path, file, fault);
+    struct bytes body;
+    if (!err && file->note_bytes)
+        err = tlog_note_verify(bytes_from(file->note, file->note_bytes),
+                               &publisher->signer->verifier, &body);
+    if (err)
+        fault_set_subject(fault, err, "the published checkpoint is not ours", path);
+    publisher->size = publisher->published = err ? 0 : file->checkpoint.size;
+    for (unsigned l = 0; l < LEVELS && !err; l++)
+        err = load_level(publisher, l, publisher->size, fault);
+    struct tlog_hash root;
+    tree_root(publisher, &root);
+    if (!err && memcmp(&root, &file->checkpoint.root, sizeof root))
+        err = fault_set_subject(fault, ERR_CORRUPT, "the tiles do not make the checkpoint's root", path);
+    memory_free(file);
+    return err;
+}
+
+static enum err load_bundle(struct vault_publisher *publisher, struct fault *fault) {
+    publisher->bundle_bytes = 0;
+    uint64_t from = publisher->size - publisher->size % TLOG_TILE_WIDTH;
+    for (uint64_t index = from; index < publisher->size; index++) {
+        struct bytes sealed;
+        enum err err = vault_reader_sealed(publisher->reader, index, publisher->size, &sealed, fault);
+        if (err)
+            return err;
+        store_u16(publisher->bundle + publisher->bundle_bytes, (uint16_t)sealed.size);
+        memcpy(publisher->bundle + publisher->bundle_bytes + 2, sealed.data, sealed.size);
+        publisher->bundle_bytes += 2 + sealed.size;
+    }
+    return ERR_OK;
+}
+
+static enum err load_state(struct vault_publisher *publisher, struct fault *fault) {
+    enum err err = load_tree(publisher, fault);
+    if (!err)
+        err = load_bundle(publisher, fault);
+    if (!err)
+        err = read_signed(publisher, fault);
+    if (!err && publisher->published > publisher->signed_size) {
+        /* A vault put here without its keys/signed: what is published was signed. */
+        publisher->signed_size = publisher->published;
+        tree_root(publisher, &publisher->signed_root);
+    }
+    return err;
+}
+
+enum err vault_publisher_open(struct vault_publisher **out, struct sys *sys, const char *site_dir,
+                              struct fault *fault) {
+    struct vault_publisher *publisher = memory_alloc(1, sizeof *publisher);
+    if (!publisher || sodium_init() < 0)
+        return fault_set(fault, ERR_MEMORY, "no memory for a publisher");
+    publisher->sys = sys;
+    snprintf(publisher->site_dir, sizeof publisher->site_dir, "%s", site_dir);
+    vault_path(publisher->vault_dir, site_dir, "vault");
+    publisher->signer = sodium_malloc(sizeof *publisher->signer);
+    publisher->bundle = memory_alloc(1, BUNDLE_BYTES_MAX);
+    publisher->back = memory_alloc(1, BUNDLE_BYTES_MAX);
+    publisher->files = memory_alloc(FILES_PER_ROUND, sizeof publisher->files[0]);
+    publisher->dirs = memory_alloc(DIRS_PER_ROUND, sizeof publisher->dirs[0]);
+    enum err err = ERR_OK;
+    if (!publisher->signer || !publisher->bundle || !publisher->back || !publisher->files ||
+        !publisher->dirs)
+        err = fault_set(fault, ERR_MEMORY, "no memory for a publisher");
+    if (!err)
+        err = keys_read_signer(sys, site_dir, publisher->signer, fault);
+    if (!err)
+        err = vault_reader_open(&publisher->reader, sys, publisher->vault_dir, fault);
+    if (!err)
+        err = load_state(publisher, fault);
+    if (err) {
+        vault_publisher_close(publisher);
+        return err;
+    }
+    *out = publisher;
+    return ERR_OK;
+}
+
+void vault_publisher_close(struct vault_publisher *publisher) {
+    if (!publisher)
+        return;
+    sodium_free(publisher->signer);
+    vault_reader_close(publisher->reader);
+    memory_free(publisher->bundle);
+    memory_free(publisher->back);
+    memory_free(publisher->files);
+    memory_free(publisher->dirs);
+    memory_free(publisher);
+}
+
+uint64_t vault_published_size(const struct vault_publisher *publisher) {
+    return publisher->published;
+}
+
+/* How far this round goes: never past a size that was signed before without stopping exactly there. */
+static uint64_t round_target(const struct vault_publisher *publisher, uint64_t durable_size,
+                             bool whole_only) {
+    uint64_t target = durable_size;
+    uint64_t round = (publisher->published / TLOG_TILE_WIDTH + BUNDLES_PER_ROUND) * TLOG_TILE_WIDTH;
+    if (target > round)
+        target = round;
+    if (whole_only)
+        target -= target % TLOG_TILE_WIDTH;
+    if (publisher->signed_size > publisher->published && publisher->signed_size <= durable_size)
+        target = publisher->signed_size;
+    return target;
+}
+
+enum err vault_publish(struct vault_publisher *publisher, uint64_t durable_size, bool whole_only,
+                       uint64_t *published, struct fault *fault) {
+    uint64_t target = round_target(publisher, durable_size, whole_only);
+    *published = publisher->published;
+    if (target <= publisher->published)
+        return ERR_OK;
+    publisher->file_count = publisher->dir_count = 0;
+    enum err err = ERR_OK;
+    while (publisher->size < target && !err)
+        err = add_entry(publisher, durable_size, fault);
+    if (!err)
+        err = write_partials(publisher, fault);
+    if (!err)
+        err = finish_round(publisher, fault);
+    if (err) {
+        /* The tree in memory is ahead of what is published: take it up again from the disk. */
+        struct fault own = {0};
+        if (load_state(publisher, &own))
+            return fault_set(fault, ERR_CORRUPT, "the published tree cannot be taken up again");
+        return err;
+    }
+    *published = publisher->published;
+    return ERR_OK;
+}

@@ -1,0 +1,348 @@
+/* writer.c - the one writer of a vault: seals entries into a batch, makes the batch durable with one fdatasync.
+ *
+ * Invariants
+ *   1 Entries below durable_size are whole on the disk; no other index was ever answered for.
+ *   2 A batch lies in one segment, behind all earlier ones; a segment is never written below its used part.
+ *   3 After a failed fdatasync, or a failed write into a segment, nothing is written again: the vault is suspect.
+ *   4 A segment made by an earlier life of the writer is never appended to: what a torn write left behind the last whole
+ *     record of such a segment can so never be taken for a record of this life.
+ *
+ *   open --append--> pending --sync--> durable (open again)
+ *                       |--no space for a segment--> taken back whole, ERR_FULL (open again)
+ *                       |--write or fdatasync fails--> suspect: every append is ERR_STATE
+ */
+#include "vault/writer.h"
+
+#include "base/pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+
+#define SPACE_EVERY_US US_PER_S
+
+/* ---- making a site's vault ---- */
+
+static enum err make_dirs(struct sys *sys, const char *site_dir, struct fault *fault) {
+    static const struct {
+        const char *name;
+        mode_t mode;
+    } dirs[] = {
+        {"keys", 0700},      {"cache", 0700},       {"vault", 0755},        {"vault/wal", 0700},
+        {"vault/keys", 0755}, {"vault/tile", 0755}, {"vault/blob", 0755}, {"vault/checkpoints", 0755},
+    };
+    for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
+        char path[VAULT_PATH_BYTES_MAX];
+        vault_path(path, site_dir, "%s", dirs[i].name);
+        enum err err = sys_make_dirs(sys, path, dirs[i].mode, fault);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+static enum err write_first(struct sys *sys, const char *site_dir, const uint8_t epoch_file[32],
+                            struct fault *fault) {
+    struct vault_writer *writer;
+    enum err err = vault_writer_open(&writer, sys, site_dir, NULL, fault);
+    if (err)
+        return err;
+    struct vault_entry entry = {
+        .kind = VAULT_KEY,
+        .media_type = BYTES("application/octet-stream"),
+        .source = BYTES("vault/keys/1"),
+        .received_at = sys_now_us(sys),
+        .body = bytes_from(epoch_file, 32),
+    };
+    uint64_t index;
+    bool is_repeat;
+    err = vault_writer_append(writer, &(struct vault_append){&entry, false, true}, &index,
+                              &is_repeat, fault);
+    if (!err)
+        err = vault_writer_sync(writer, fault);
+    vault_writer_close(writer);
+    return err;
+}
+
+enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
+                      struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    struct stat st;
+    uint8_t epoch_file[32];
+    if (sodium_init() < 0)
+        return fault_set(fault, ERR_CRYPTO, "the cryptographic library cannot start");
+    if (strlen(site_dir) + 256 > VAULT_PATH_BYTES_MAX)
+        return fault_set(fault, ERR_LIMIT, "the path is too long");
+    vault_path(path, site_dir, "vault/verifier");
+    if (!sys_stat(sys, path, &st))
+        return fault_set_subject(fault, ERR_STATE, "there is a vault already", path);
+    enum err err = make_dirs(sys, site_dir, fault);
+    if (!err)
+        err = keys_create(sys, site_dir, origin, epoch_file, fault);
+    return err ? err : write_first(sys, site_dir, epoch_file, fault);
+}
+
+/* ---- opening ---- */
+
+static enum err writer_open_keys(struct vault_writer *writer, struct fault *fault) {
+    char origin[TLOG_ORIGIN_BYTES_MAX + 1];
+    enum err err = keys_read_origin(writer->sys, writer->site_dir, origin, fault);
+    if (!err)
+        err = epoch_keys_open(&writer->keys, writer->sys, writer->site_dir, fault);
+    if (!err)
+        err = keys_read_repeat(writer->sys, writer->site_dir, writer->repeat_key, fault);
+    if (!err && sealer_open(&writer->sealer, origin))
+        err = fault_set(fault, ERR_MEMORY, "no memory to seal with");
+    return err;
+}
+
+enum err vault_writer_open(struct vault_writer **out, struct sys *sys, const char *site_dir,
+                           const struct vault_writer_options *options, struct fault *fault) {
+    struct vault_writer *writer = memory_alloc(1, sizeof *writer);
+    if (!writer || sodium_init() < 0)
+        return fault_set(fault, ERR_MEMORY, "no memory for a writer");
+    writer->sys = sys;
+    writer->segment_fd = -1;
+    writer->repeats.fd = -1;
+    snprintf(writer->site_dir, sizeof writer->site_dir, "%s", site_dir);
+    vault_path(writer->vault_dir, site_dir, "vault");
+    if (options)
+        writer->options = *options;
+    if (writer->options.reserve_bytes == 0)
+        writer->options.reserve_bytes = VAULT_RESERVE_BYTES;
+    if (writer->options.segment_bytes == 0)
+        writer->options.segment_bytes = SEGMENT_BYTES;
+    if (writer->options.repeat_count_max == 0)
+        writer->options.repeat_count_max = 2000000;
+    writer->batch = memory_alloc(1, BATCH_BYTES_MAX);
+    writer->pending = memory_alloc(PENDING_COUNT_MAX, sizeof *writer->pending);
+    enum err err = writer->batch && writer->pending ? ERR_OK : ERR_MEMORY;
+    if (!err)
+        err = repeats_init(&writer->repeats, writer->options.repeat_count_max);
+    if (err)
+        fault_set(fault, err, "no memory for a writer");
+    if (!err)
+        err = writer_open_keys(writer, fault);
+    if (!err)
+        err = writer_recover(writer, fault);
+    if (err) {
+        vault_writer_close(writer);
+        return err;
+    }
+    *out = writer;
+    return ERR_OK;
+}
+
+void vault_writer_close(struct vault_writer *writer) {
+    if (!writer)
+        return;
+    if (writer->segment_fd >= 0)
+        sys_close(writer->sys, writer->segment_fd);
+    repeats_release(&writer->repeats, writer->sys);
+    sealer_close(writer->sealer);
+    epoch_keys_close(writer->keys);
+    memory_free(writer->batch);
+    memory_free(writer->pending);
+    sodium_memzero(writer, sizeof *writer);
+    memory_free(writer);
+}
+
+/* ---- space ---- */
+
+bool vault_writer_is_full(struct vault_writer *writer) {
+    int64_t now = sys_monotonic_us(writer->sys);
+    if (writer->options.reserve_bytes == UINT64_MAX ||
+        (writer->space_seen_at && now - writer->space_seen_at < SPACE_EVERY_US))
+        return writer->is_full;
+    writer->space_seen_at = now;
+    uint64_t free_bytes, total_bytes;
+    if (!sys_disk_space(writer->sys, writer->site_dir, &free_bytes, &total_bytes))
+        writer->is_full = free_bytes < writer->options.reserve_bytes;
+    return writer->is_full;
+}
+
+enum err writer_admits(struct vault_writer *writer, bool is_from_person, struct fault *fault) {
+    if (writer->is_suspect)
+        return fault_set(fault, ERR_STATE, "the vault is suspect: the disk failed");
+    if (!is_from_person && vault_writer_is_full(writer))
+        return fault_set(fault, ERR_FULL, "the disk is full up to the reserve");
+    return ERR_OK;
+}
+
+/* ---- appending ---- */
+
+static void make_digest(struct vault_writer *writer, const struct vault_entry *entry,
+                        uint8_t digest[DIGEST_BYTES]) {
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, writer->repeat_key, KEY_BYTES, DIGEST_BYTES);
+    crypto_generichash_update(&state, entry->media_type.data, entry->media_type.size);
+    crypto_generichash_update(&state, (const uint8_t *)"", 1);
+    crypto_generichash_update(&state, entry->body.data, entry->body.size);
+    crypto_generichash_final(&state, digest, DIGEST_BYTES);
+}
+
+enum err writer_append_sealed(struct vault_writer *writer, const struct vault_append *append,
+                              struct vault_entry *entry, uint64_t *index, struct fault *fault) {
+    if (writer->batch_bytes + RECORD_HEADER_BYTES + PLAIN_BYTES_MAX + SEAL_BYTES + 8 >
+            BATCH_BYTES_MAX ||
+        writer->pending_count == PENDING_COUNT_MAX)
+        return fault_set(fault, ERR_LIMIT, "the batch is full");
+    (void)append;
+    uint32_t epoch = epoch_keys_newest(writer->keys);
+    uint8_t *record = writer->batch + writer->batch_bytes;
+    size_t sealed_bytes;
+    entry->clock = hlc_next(&writer->hlc, sys_now_us(writer->sys));
+    enum err err = sealer_seal(writer->sealer, entry, epoch, epoch_keys_find(writer->keys, epoch),
+                               record + RECORD_HEADER_BYTES, &sealed_bytes);
+    if (err)
+        return fault_set(fault, err == ERR_LIMIT ? ERR_INPUT : err, "this entry cannot be sealed");
+    record_put(record, writer->next_index, writer->durable_size, sealed_bytes);
+    writer->batch_bytes += record_bytes(sealed_bytes);
+    struct pending_digest *pending = &writer->pending[writer->pending_count++];
+    memcpy(pending->digest, entry->digest.data, DIGEST_BYTES);
+    pending->index = *index = writer->next_index++;
+    repeats_add(&writer->repeats, pending->digest, pending->index, entry->received_at);
+    return ERR_OK;
+}
+
+enum err vault_writer_append(struct vault_writer *writer, const struct vault_append *append,
+                             uint64_t *index, bool *is_repeat, struct fault *fault) {
+    uint8_t digest[DIGEST_BYTES];
+    struct vault_entry entry = *append->entry;
+    *is_repeat = false;
+    if (entry.body.size > VAULT_INLINE_BYTES_MAX)
+        return fault_set(fault, ERR_INPUT, "a body this large must be a blob");
+    make_digest(writer, &entry, digest);
+    if (append->check_repeat && repeats_find(&writer->repeats, digest, index)) {
+        *is_repeat = true;
+        /* What a suspect vault holds pending will never be durable. */
+        return writer->is_suspect ? fault_set(fault, ERR_STATE, "the vault is suspect") : ERR_OK;
+    }
+    enum err err = writer_admits(writer, append->is_from_person, fault);
+    if (err)
+        return err;
+    entry.digest = bytes_from(digest, sizeof digest);
+    return writer_append_sealed(writer, append, &entry, index, fault);
+}
+
+/* ---- making durable ---- */
+
+static void take_back(struct vault_writer *writer) {
+    for (uint32_t i = 0; i < writer->pending_count; i++)
+        repeats_forget(&writer->repeats, writer->pending[i].digest);
+    writer->pending_count = 0;
+    writer->batch_bytes = 0;
+    writer->next_index = writer->durable_size;
+}
+
+static enum err suspect(struct vault_writer *writer, struct fault *fault, const char *what) {
+    writer->is_suspect = true;
+    enum err err = fault_set_errno(fault, ERR_IO, errno, what, writer->vault_dir);
+    take_back(writer);
+    return err == ERR_FULL ? ERR_IO : err;
+}
+
+/* A new segment, zeroed and known to its directory; nothing of it counts before its first batch. */
+static enum err begin_segment(struct vault_writer *writer, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX], wal[VAULT_PATH_BYTES_MAX];
+    uint64_t size = writer->options.segment_bytes;
+    if (size < writer->batch_bytes)
+        size = writer->batch_bytes;
+    segment_path(path, writer->vault_dir, writer->durable_size);
+    vault_path(wal, writer->vault_dir, "wal");
+    /* Left by a life that made it and wrote nothing that counts. */
+    if (sys_unlink(writer->sys, path) && errno != ENOENT)
+        return fault_set_errno(fault, ERR_IO, errno, "an old segment is in the way", path);
+    int fd = sys_open(writer->sys, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        return fault_set_errno(fault, ERR_IO, errno, "a segment cannot be made", path);
+    enum err err = ERR_OK;
+    if (sys_fallocate(writer->sys, fd, 0, (off_t)size) || sys_fsync(writer->sys, fd))
+        err = fault_set_errno(fault, ERR_IO, errno, "a segment cannot be made", path);
+    if (!err)
+        err = sys_sync_dir(writer->sys, wal, fault);
+    if (err) {
+        sys_close(writer->sys, fd);
+        if (sys_unlink(writer->sys, path)) {
+            /* It stays, empty: the next try takes it away. */
+        }
+        return err;
+    }
+    if (writer->segment_fd >= 0)
+        sys_close(writer->sys, writer->segment_fd);
+    writer->segment_fd = fd;
+    writer->segment_first = writer->durable_size;
+    writer->segment_size = size;
+    writer->segment_used = 0;
+    return ERR_OK;
+}
+
+static void remember_batch(struct vault_writer *writer) {
+    static const uint32_t step = 512;
+    uint8_t records[512 * REPEAT_RECORD_BYTES];
+    for (uint32_t i = 0; i < writer->pending_count; i += step) {
+        uint32_t n = 0;
+        for (; n < step && i + n < writer->pending_count; n++)
+            repeat_record_put(records + n * REPEAT_RECORD_BYTES, writer->pending[i + n].digest,
+                              writer->pending[i + n].index);
+        repeats_save(&writer->repeats, writer->sys,
+                     bytes_from(records, (size_t)n * REPEAT_RECORD_BYTES));
+    }
+}
+
+enum err vault_writer_sync(struct vault_writer *writer, struct fault *fault) {
+    if (writer->is_suspect)
+        return fault_set(fault, ERR_STATE, "the vault is suspect: the disk failed");
+    if (writer->batch_bytes == 0)
+        return ERR_OK;
+    if (writer->segment_fd < 0 || writer->segment_size - writer->segment_used < writer->batch_bytes) {
+        enum err err = begin_segment(writer, fault);
+        if (err) {
+            writer->is_full = writer->is_full || err == ERR_FULL;
+            take_back(writer);
+            return err;
+        }
+    }
+    assert(writer->segment_used + writer->batch_bytes <= writer->segment_size);
+    if (sys_pwrite_all(writer->sys, writer->segment_fd,
+                       bytes_from(writer->batch, writer->batch_bytes), (off_t)writer->segment_used,
+                       writer->vault_dir, fault))
+        return suspect(writer, fault, "writing to the vault failed");
+    if (sys_fdatasync(writer->sys, writer->segment_fd))
+        return suspect(writer, fault, "syncing the vault failed");
+    writer->segment_used += writer->batch_bytes;
+    writer->durable_size = writer->next_index;
+    remember_batch(writer);
+    writer->batch_bytes = 0;
+    writer->pending_count = 0;
+    return ERR_OK;
+}
+
+uint64_t vault_writer_durable_size(const struct vault_writer *writer) {
+    return writer->durable_size;
+}
+
+size_t vault_writer_pending_bytes(const struct vault_writer *writer) {
+    return writer->batch_bytes;
+}
+
+bool vault_writer_is_suspect(const struct vault_writer *writer) {
+    return writer->is_suspect;
+}
+
+/* A segment ends where the next begins: it goes when that is published. The one being written stays. */
+void vault_writer_published(struct vault_writer *writer, uint64_t size) {
+    uint64_t *firsts = memory_alloc(SEGMENT_COUNT_MAX, sizeof *firsts);
+    size_t count = 0;
+    if (!firsts || segments_list(writer->sys, writer->vault_dir, firsts, &count, NULL))
+        count = 0;
+    for (size_t i = 0; i + 1 < count && firsts[i + 1] <= size; i++) {
+        char path[VAULT_PATH_BYTES_MAX];
+        segment_path(path, writer->vault_dir, firsts[i]);
+        if (sys_unlink(writer->sys, path))
+            break; /* the next call tries again */
+    }
+    memory_free(firsts);
+}
