@@ -493,6 +493,9 @@ enum err vault_publish(struct vault_publisher *publisher, uint64_t durable_size,
                        uint64_t *published, struct fault *fault) {
     uint64_t target = round_target(publisher, durable_size, whole_only);
     *published = publisher->published;
+    if (publisher->signed_size > durable_size)
+        return fault_set_at(fault, ERR_STATE, "more was signed than is here (an older disk?), size",
+                            publisher->signed_size);
     if (target <= publisher->published)
         return ERR_OK;
     publisher->file_count = publisher->dir_count = 0;

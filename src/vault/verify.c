@@ -1,0 +1,508 @@
+/* verify.c - does a vault hold? Every entry against its tile, every tile against the one above, every checkpoint against
+ * the tree and its signature, every blob against its name, the segments against themselves. No secret is needed.
+ *
+ * The entries are hashed by several processes, each a range of bundles, against the level-0 tiles; the tree above is
+ * made by the parent alone from those tiles. The first damaged place is the one with the lowest index. */
+#include "vault/layout.h"
+
+#include "base/pool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <nettle/sha2.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LEVELS            8u
+#define WORKERS_MAX       64u
+#define BUNDLE_BYTES_MAX  ((size_t)TLOG_TILE_WIDTH * (TLOG_ENTRY_BYTES_MAX + 2))
+#define CHECKPOINTS_MAX   1000000u
+
+struct damage { /* also what a worker writes to its pipe */
+    uint64_t index, at, bytes_read;
+    char file[VAULT_PATH_BYTES_MAX];
+    char what[200];
+    bool is_found;
+};
+
+struct verify {
+    struct sys *sys;
+    const char *vault_dir;
+    struct tlog_verifier verifier;
+    struct checkpoint_file *checkpoint;
+    struct vault_report *report;
+    uint8_t *bundle;
+    uint8_t tile[TLOG_TILE_BYTES + 1];
+    struct level {
+        struct tlog_hash hashes[TLOG_TILE_WIDTH];
+        unsigned width;
+        uint64_t number;
+    } levels[LEVELS];
+    uint64_t *sizes; /* of the kept checkpoints, ascending */
+    size_t size_count, size_at;
+};
+
+static void found(struct damage *damage, const char *file, uint64_t index, uint64_t at,
+                  const char *what) {
+    if (damage->is_found && damage->index <= index)
+        return;
+    damage->is_found = true;
+    damage->index = index;
+    damage->at = at;
+    snprintf(damage->file, sizeof damage->file, "%s", file);
+    snprintf(damage->what, sizeof damage->what, "%s", what);
+}
+
+static void tile_path(const struct verify *verify, int level, uint64_t number, unsigned width,
+                      char path[VAULT_PATH_BYTES_MAX]) {
+    char relative[160];
+    struct text text;
+    text_init(&text, relative, sizeof relative);
+    tlog_put_tile_path(&text, level, number, width);
+    vault_path(path, verify->vault_dir, "%s", relative);
+}
+
+static unsigned width_of(uint64_t size, uint64_t number) {
+    uint64_t left = size - number * TLOG_TILE_WIDTH;
+    return left < TLOG_TILE_WIDTH ? (unsigned)left : TLOG_TILE_WIDTH;
+}
+
+/* ---- a bundle against its level-0 tile ---- */
+
+static bool check_entry(const struct verify *verify, struct damage *damage, const char *path,
+                        uint64_t index, struct bytes rest, size_t at, size_t *size) {
+    if (rest.size < 2 || rest.size - 2 < load_u16(rest.data)) {
+        found(damage, path, index, at, "the bundle ends in the middle of an entry");
+        return false;
+    }
+    struct tlog_hash leaf;
+    *size = 2 + (size_t)load_u16(rest.data);
+    tlog_leaf_hash(bytes_from(rest.data + 2, *size - 2), &leaf);
+    const uint8_t *wanted = verify->tile + (index % TLOG_TILE_WIDTH) * TLOG_HASH_BYTES;
+    if (memcmp(leaf.bytes, wanted, TLOG_HASH_BYTES) == 0)
+        return true;
+    found(damage, path, index, at, "the entry is not the one whose hash stands in the tree");
+    return false;
+}
+
+static void check_bundle(struct verify *verify, uint64_t number, struct damage *damage) {
+    uint64_t first = number * TLOG_TILE_WIDTH;
+    unsigned width = width_of(verify->checkpoint->checkpoint.size, number);
+    char bundle_path[VAULT_PATH_BYTES_MAX], path[VAULT_PATH_BYTES_MAX];
+    size_t bundle_bytes = 0, tile_bytes = 0, at = 0;
+    tile_path(verify, 0, number, width, path);
+    tile_path(verify, TLOG_LEVEL_ENTRIES, number, width, bundle_path);
+    if (sys_read_file(verify->sys, path, verify->tile, sizeof verify->tile, &tile_bytes, NULL) ||
+        tile_bytes != width * (size_t)TLOG_HASH_BYTES) {
+        found(damage, path, first, 0, "the tile is missing or of a wrong size");
+        return;
+    }
+    if (sys_read_file(verify->sys, bundle_path, verify->bundle, BUNDLE_BYTES_MAX, &bundle_bytes, NULL)) {
+        found(damage, bundle_path, first, 0, "the bundle is missing or cannot be read");
+        return;
+    }
+    damage->bytes_read += bundle_bytes + tile_bytes;
+    for (unsigned i = 0; i < width; i++) {
+        size_t size;
+        if (!check_entry(verify, damage, bundle_path, first + i,
+                         bytes_from(verify->bundle + at, bundle_bytes - at), at, &size))
+            return;
+        at += size;
+    }
+    if (at != bundle_bytes)
+        found(damage, bundle_path, first + width - 1, at, "there are bytes behind the last entry");
+}
+
+static void check_range(struct verify *verify, uint64_t from, uint64_t to, struct damage *damage) {
+    for (uint64_t number = from; number < to && !damage->is_found; number++)
+        check_bundle(verify, number, damage);
+}
+
+/* A worker's whole life: its range, its finding into the pipe. */
+static void work(struct verify *verify, uint64_t from, uint64_t to, int fd) {
+    struct damage damage = {.index = UINT64_MAX};
+    check_range(verify, from, to, &damage);
+    enum err err = sys_write_all(NULL, fd, bytes_from(&damage, sizeof damage), "pipe", NULL);
+    _exit(err ? 1 : 0);
+}
+
+static void take_finding(int fd, struct damage *damage) {
+    struct damage own;
+    size_t filled = 0;
+    ssize_t size;
+    while (filled < sizeof own &&
+           (size = sys_read(NULL, fd, (char *)&own + filled, sizeof own - filled)) > 0)
+        filled += (size_t)size;
+    if (filled < sizeof own) {
+        found(damage, "", 0, 0, "a verifying process ended early: run again");
+        return;
+    }
+    damage->bytes_read += own.bytes_read;
+    if (own.is_found)
+        found(damage, own.file, own.index, own.at, own.what);
+}
+
+static enum err check_bundles(struct verify *verify, unsigned workers, struct damage *damage,
+                              struct fault *fault) {
+    uint64_t size = verify->checkpoint->checkpoint.size;
+    uint64_t count = (size + TLOG_TILE_WIDTH - 1) / TLOG_TILE_WIDTH;
+    if (workers < 2 || count < 2 * workers) {
+        check_range(verify, 0, count, damage);
+        return ERR_OK;
+    }
+    int fds[WORKERS_MAX];
+    pid_t pids[WORKERS_MAX];
+    unsigned started = 0;
+    for (; started < workers; started++) {
+        int ends[2];
+        if (pipe(ends))
+            break;
+        pids[started] = fork();
+        if (pids[started] == 0)
+            work(verify, count * started / workers, count * (started + 1) / workers, ends[1]);
+        sys_close(NULL, ends[1]);
+        fds[started] = ends[0];
+        if (pids[started] < 0) {
+            sys_close(NULL, ends[0]);
+            break;
+        }
+    }
+    for (unsigned i = 0; i < started; i++) {
+        take_finding(fds[i], damage);
+        sys_close(NULL, fds[i]);
+        waitpid(pids[i], NULL, 0);
+    }
+    return started == workers ? ERR_OK
+                              : fault_set_errno(fault, ERR_IO, errno, "no process can be started", "");
+}
+
+/* ---- the tree above ---- */
+
+static void tree_root(const struct verify *verify, struct tlog_hash *root) {
+    struct tlog_frontier all;
+    tlog_frontier_init(&all);
+    for (unsigned l = LEVELS; l-- > 0;) {
+        struct tlog_frontier part;
+        tlog_frontier_init(&part);
+        for (unsigned i = 0; i < verify->levels[l].width; i++)
+            tlog_frontier_add(&part, &verify->levels[l].hashes[i]);
+        for (unsigned i = 0; i < part.count; i++)
+            all.hashes[all.count++] = part.hashes[i];
+    }
+    tlog_frontier_root(&all, root);
+}
+
+static void check_tile(struct verify *verify, unsigned l, struct damage *damage) {
+    const struct level *level = &verify->levels[l];
+    char path[VAULT_PATH_BYTES_MAX];
+    size_t got = 0, wanted = level->width * (size_t)TLOG_HASH_BYTES;
+    tile_path(verify, (int)l, level->number, level->width, path);
+    uint64_t first = l < 7 ? level->number << (8 * l) << 8 : 0;
+    if (sys_read_file(verify->sys, path, verify->tile, sizeof verify->tile, &got, NULL) ||
+        got != wanted) {
+        found(damage, path, first, 0, "the tile is missing or of a wrong size");
+        return;
+    }
+    damage->bytes_read += got;
+    for (unsigned i = 0; i < level->width; i++)
+        if (memcmp(verify->tile + (size_t)i * TLOG_HASH_BYTES, level->hashes[i].bytes, TLOG_HASH_BYTES)) {
+            found(damage, path, first + ((uint64_t)i << (8 * l)), (uint64_t)i * TLOG_HASH_BYTES,
+                  "the tile does not follow from those below");
+            return;
+        }
+}
+
+static void push(struct verify *verify, const uint8_t *leaf, struct damage *damage) {
+    struct tlog_hash hash;
+    memcpy(hash.bytes, leaf, TLOG_HASH_BYTES);
+    for (unsigned l = 0; l < LEVELS; l++) {
+        struct level *level = &verify->levels[l];
+        level->hashes[level->width++] = hash;
+        if (level->width < TLOG_TILE_WIDTH)
+            return;
+        if (l > 0) /* level 0 is where these come from */
+            check_tile(verify, l, damage);
+        tlog_subtree_hash(level->hashes, TLOG_TILE_WIDTH, &hash);
+        level->width = 0;
+        level->number++;
+    }
+}
+
+static void check_kept_checkpoint(struct verify *verify, uint64_t size, struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX];
+    struct bytes body;
+    struct tlog_hash root;
+    struct checkpoint_file *file = memory_alloc(1, sizeof *file);
+    vault_path(path, verify->vault_dir, "checkpoints/%llu", (unsigned long long)size);
+    tree_root(verify, &root);
+    verify->report->checkpoint_count++;
+    if (!file || checkpoint_load(verify->sys, path, file, NULL) || !file->note_bytes ||
+        tlog_note_verify(bytes_from(file->note, file->note_bytes), &verify->verifier, &body))
+        found(damage, path, size, 0, "the checkpoint's signature does not hold");
+    else if (file->checkpoint.size != size ||
+             memcmp(file->checkpoint.root.bytes, root.bytes, TLOG_HASH_BYTES))
+        found(damage, path, size, 0, "the checkpoint is of another tree");
+    memory_free(file);
+}
+
+static void check_tree(struct verify *verify, struct damage *damage) {
+    uint64_t size = verify->checkpoint->checkpoint.size;
+    uint8_t leaves[TLOG_TILE_BYTES + 1];
+    for (uint64_t index = 0; index < size && !damage->is_found; index++) {
+        uint64_t number = index / TLOG_TILE_WIDTH;
+        if (index % TLOG_TILE_WIDTH == 0) {
+            char path[VAULT_PATH_BYTES_MAX];
+            unsigned width = width_of(size, number);
+            size_t got = 0;
+            tile_path(verify, 0, number, width, path);
+            if (sys_read_file(verify->sys, path, leaves, sizeof leaves, &got, NULL) ||
+                got != width * (size_t)TLOG_HASH_BYTES) {
+                found(damage, path, index, 0, "the tile is missing or of a wrong size");
+                return;
+            }
+        }
+        push(verify, leaves + (index % TLOG_TILE_WIDTH) * TLOG_HASH_BYTES, damage);
+        while (verify->size_at < verify->size_count && verify->sizes[verify->size_at] == index + 1)
+            check_kept_checkpoint(verify, verify->sizes[verify->size_at++], damage);
+    }
+    for (unsigned l = 0; l < LEVELS && !damage->is_found; l++)
+        if (verify->levels[l].width > 0)
+            check_tile(verify, l, damage);
+    struct tlog_hash root;
+    tree_root(verify, &root);
+    char path[VAULT_PATH_BYTES_MAX];
+    vault_path(path, verify->vault_dir, "checkpoint");
+    if (!damage->is_found && memcmp(root.bytes, verify->checkpoint->checkpoint.root.bytes, TLOG_HASH_BYTES))
+        found(damage, path, size, 0, "the tree is not the one that was signed");
+    if (!damage->is_found && verify->size_at < verify->size_count) {
+        vault_path(path, verify->vault_dir, "checkpoints/%llu",
+                   (unsigned long long)verify->sizes[verify->size_at]);
+        found(damage, path, size, 0, "a larger tree was signed than is here: the end is cut off");
+    }
+}
+
+/* --quick: only the right edge, from the tiles. */
+static void load_edge(struct verify *verify, struct damage *damage) {
+    uint64_t size = verify->checkpoint->checkpoint.size;
+    for (unsigned l = 0; l < LEVELS; l++) {
+        struct level *level = &verify->levels[l];
+        char path[VAULT_PATH_BYTES_MAX];
+        size_t got = 0;
+        level->width = tlog_partial_width(size, l);
+        level->number = size >> (8 * l) >> 8;
+        if (level->width == 0)
+            continue;
+        tile_path(verify, (int)l, level->number, level->width, path);
+        if (sys_read_file(verify->sys, path, level->hashes, sizeof level->hashes, &got, NULL) ||
+            got != level->width * (size_t)TLOG_HASH_BYTES)
+            found(damage, path, size, 0, "the tile is missing or of a wrong size");
+    }
+    struct tlog_hash root;
+    tree_root(verify, &root);
+    if (!damage->is_found && memcmp(root.bytes, verify->checkpoint->checkpoint.root.bytes, TLOG_HASH_BYTES))
+        found(damage, "checkpoint", size, 0, "the tree is not the one that was signed");
+}
+
+/* ---- blobs ---- */
+
+static bool blob_holds(struct verify *verify, const char *path, const char *name,
+                       struct damage *damage) {
+    int fd = sys_open(verify->sys, path, O_RDONLY, 0);
+    if (fd < 0)
+        return false;
+    struct sha256_ctx sha;
+    uint8_t digest[TLOG_HASH_BYTES], wanted[TLOG_HASH_BYTES];
+    ssize_t size;
+    sha256_init(&sha);
+    while ((size = sys_read(verify->sys, fd, verify->bundle, BUNDLE_BYTES_MAX)) > 0) {
+        sha256_update(&sha, (size_t)size, verify->bundle);
+        damage->bytes_read += (uint64_t)size;
+    }
+    sys_close(verify->sys, fd);
+    sha256_digest(&sha, sizeof digest, digest);
+    return size == 0 && hex_decode(bytes_from_string(name), wanted, sizeof wanted) &&
+           !memcmp(digest, wanted, sizeof digest);
+}
+
+static void check_blob_dir(struct verify *verify, const char *name, struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX];
+    vault_path(path, verify->vault_dir, "blob/%s", name);
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        if (strlen(entry->d_name) != 2 * TLOG_HASH_BYTES)
+            continue;
+        vault_path(path, verify->vault_dir, "blob/%s/%s", name, entry->d_name);
+        verify->report->blob_count++;
+        if (!blob_holds(verify, path, entry->d_name, damage))
+            found(damage, path, UINT64_MAX - 1, 0, "the blob's bytes are not those of its name");
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static void check_blobs(struct verify *verify, struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX];
+    vault_path(path, verify->vault_dir, "blob");
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir)))
+        if (strlen(entry->d_name) == 2 && entry->d_name[0] != '.')
+            check_blob_dir(verify, entry->d_name, damage);
+    if (dir)
+        closedir(dir);
+}
+
+/* ---- all of it ---- */
+
+static int compare_sizes(const void *a, const void *b) {
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static enum err list_checkpoints(struct verify *verify, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    vault_path(path, verify->vault_dir, "checkpoints");
+    verify->sizes = memory_alloc(CHECKPOINTS_MAX, sizeof *verify->sizes);
+    if (!verify->sizes)
+        return fault_set(fault, ERR_MEMORY, "no memory to verify with");
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir)) && verify->size_count < CHECKPOINTS_MAX) {
+        uint64_t size;
+        /* Those published while this runs are for the next run. */
+        if (bytes_to_u64(bytes_from_string(entry->d_name), &size) && size > 0)
+            verify->sizes[verify->size_count++] = size;
+    }
+    if (dir)
+        closedir(dir);
+    qsort(verify->sizes, verify->size_count, sizeof *verify->sizes, compare_sizes);
+    return ERR_OK;
+}
+
+static enum err load_verifier(struct verify *verify, const char *text, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX], buffer[512];
+    size_t size = text ? strlen(text) : 0;
+    vault_path(path, verify->vault_dir, "verifier");
+    if (!text) {
+        enum err err = sys_read_file(verify->sys, path, buffer, sizeof buffer, &size, fault);
+        if (err)
+            return err;
+        text = buffer;
+    }
+    enum err err = tlog_verifier_read(bytes_from(text, size), &verify->verifier);
+    return err ? fault_set_subject(fault, ERR_INPUT, "this is no verifier key", path) : ERR_OK;
+}
+
+static enum err load_checkpoint(struct verify *verify, struct damage *damage, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    struct bytes body;
+    vault_path(path, verify->vault_dir, "checkpoint");
+    verify->checkpoint = memory_alloc(1, sizeof *verify->checkpoint);
+    if (!verify->checkpoint)
+        return fault_set(fault, ERR_MEMORY, "no memory to verify with");
+    enum err err = checkpoint_load(verify->sys, path, verify->checkpoint, fault);
+    if (err == ERR_CORRUPT) {
+        found(damage, path, 0, 0, "the checkpoint cannot be read");
+        return ERR_OK;
+    }
+    if (err || verify->checkpoint->note_bytes == 0)
+        return err;
+    struct bytes note = bytes_from(verify->checkpoint->note, verify->checkpoint->note_bytes);
+    if (tlog_note_verify(note, &verify->verifier, &body))
+        found(damage, path, 0, 0, "the checkpoint's signature does not hold");
+    else if (!bytes_is(verify->checkpoint->checkpoint.origin, verify->verifier.name))
+        found(damage, path, 0, 0, "the checkpoint is of another log");
+    return ERR_OK;
+}
+
+static void fill_report(struct verify *verify, const struct damage *damage) {
+    struct vault_report *report = verify->report;
+    struct text root;
+    const struct tlog_checkpoint *checkpoint = &verify->checkpoint->checkpoint;
+    report->published_size = checkpoint->size;
+    report->bytes_read = damage->bytes_read;
+    snprintf(report->origin, sizeof report->origin, "%s", verify->verifier.name);
+    text_init(&root, report->root_base64, sizeof report->root_base64);
+    text_put_base64(&root, bytes_from(checkpoint->root.bytes, TLOG_HASH_BYTES));
+    report->is_whole = !damage->is_found;
+    report->damaged_index = damage->index < UINT64_MAX - 1 ? damage->index : UINT64_MAX;
+    report->damaged_at = damage->at;
+    snprintf(report->damaged_file, sizeof report->damaged_file, "%s", damage->file);
+    snprintf(report->damage, sizeof report->damage, "%s", damage->what);
+}
+
+static void check_segments(struct verify *verify, struct damage *damage) {
+    struct fault fault = {0};
+    enum err err = segments_measure(verify->sys, verify->vault_dir,
+                                    verify->checkpoint->checkpoint.size,
+                                    &verify->report->durable_size, &fault);
+    if (err == ERR_CORRUPT)
+        found(damage, fault.subject, verify->report->durable_size, fault.at, fault.what);
+}
+
+static enum err verify_all(struct verify *verify, const struct vault_verify_options *options,
+                           struct damage *damage, struct fault *fault) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned workers = options->worker_count ? options->worker_count : cores > 0 ? (unsigned)cores : 1;
+    enum err err = load_verifier(verify, options->verifier_text, fault);
+    if (!err)
+        err = list_checkpoints(verify, fault);
+    if (!err)
+        err = load_checkpoint(verify, damage, fault);
+    if (err || damage->is_found)
+        return err;
+    /* What was published after the checkpoint was read does not belong to it. */
+    char path[VAULT_PATH_BYTES_MAX];
+    struct stat st;
+    if (options->quick) {
+        load_edge(verify, damage);
+    } else {
+        err = check_bundles(verify, workers < WORKERS_MAX ? workers : WORKERS_MAX, damage, fault);
+        if (!err && !damage->is_found)
+            check_tree(verify, damage);
+        if (!err)
+            check_blobs(verify, damage);
+    }
+    vault_path(path, verify->vault_dir, "wal");
+    verify->report->durable_size = verify->checkpoint->checkpoint.size;
+    if (!err && !sys_stat(verify->sys, path, &st))
+        check_segments(verify, damage);
+    return err;
+}
+
+static void find_vault_dir(struct sys *sys, const char *path, char vault_dir[VAULT_PATH_BYTES_MAX]) {
+    struct stat st;
+    vault_path(vault_dir, path, "vault");
+    if (sys_stat(sys, vault_dir, &st))
+        snprintf(vault_dir, VAULT_PATH_BYTES_MAX, "%s", path);
+}
+
+enum err vault_verify(struct sys *sys, const char *path, const struct vault_verify_options *options,
+                      struct vault_report *report, struct fault *fault) {
+    char vault_dir[VAULT_PATH_BYTES_MAX];
+    if (strlen(path) + 256 > sizeof vault_dir)
+        return fault_set(fault, ERR_LIMIT, "the path is too long");
+    find_vault_dir(sys, path, vault_dir);
+    struct verify *verify = memory_alloc(1, sizeof *verify);
+    struct damage damage = {.index = UINT64_MAX};
+    if (!verify || sodium_init() < 0)
+        return fault_set(fault, ERR_MEMORY, "no memory to verify with");
+    *report = (struct vault_report){0};
+    verify->sys = sys;
+    verify->vault_dir = vault_dir;
+    verify->report = report;
+    verify->bundle = memory_alloc(1, BUNDLE_BYTES_MAX);
+    enum err err = verify->bundle ? verify_all(verify, options, &damage, fault) : ERR_MEMORY;
+    if (verify->checkpoint)
+        fill_report(verify, &damage);
+    memory_free(verify->bundle);
+    memory_free(verify->sizes);
+    memory_free(verify->checkpoint);
+    memory_free(verify);
+    return err ? err : damage.is_found ? ERR_CORRUPT : ERR_OK;
+}
