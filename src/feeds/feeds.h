@@ -17,11 +17,11 @@
 struct feeds_options {
     struct sys *sys;
     const char *site_dir;
-    const char *listener_name;           /* in entries: source "mllp/<name>" */
-    uint64_t message_bytes_max;          /* 0: 64 MiB */
-    uint32_t connection_count_max;       /* 0: 4096 */
+    const char *listener_name;            /* in entries: source "mllp/<name>" */
+    uint64_t message_bytes_max;           /* 0: 64 MiB */
+    uint32_t connection_count_max;        /* 0: 4096 */
     uint32_t connections_per_address_max; /* 0: 1024; loopback has no limit of its own */
-    bool unknown_is_ae;                  /* on_unknown = AE */
+    bool unknown_is_ae;                   /* on_unknown = AE */
 };
 /* The feeds role: supervisor's channel on ROLE_SUPERVISOR_FD. Returns an exit code of sysexits.h. */
 int feeds_role_main(const struct feeds_options *options);
@@ -31,10 +31,10 @@ int feeds_role_main(const struct feeds_options *options);
 struct feeds_sender_options {
     struct sys *sys;
     const char *host, *port;
-    unsigned connection_count;  /* each stop and wait; 0: 1 */
-    uint64_t rate_per_second;   /* all together; 0: as fast as answers come */
-    int64_t timeout_ms;         /* for one answer; 0: 30,000 */
-    const bool *stop;           /* looked at between messages; may be NULL */
+    unsigned connection_count; /* each stop and wait; 0: 1 */
+    uint64_t rate_per_second;  /* all together; 0: as fast as answers come */
+    int64_t timeout_ms;        /* for one answer; 0: 30,000 */
+    const bool *stop;          /* looked at between messages; may be NULL */
 };
 /* The next message to send and when (monotonic microseconds, 0: now). ERR_MORE: there are no more. The view must live until
  * the same connection asks again (`connection` says which). */
@@ -46,11 +46,12 @@ struct feeds_sender_report {
     uint64_t unanswered;
     double seconds;
     int64_t p50_us, p99_us, max_us;
-    char first_nak[200];              /* its MSA, without patient data */
+    char first_nak[200]; /* its MSA, without patient data */
 };
 /* ERR_OK: all answered (AA or not). ERR_STATE: refused or cut. ERR_TIMEOUT. The report is filled in every case. */
 MUST_CHECK enum err feeds_send(const struct feeds_sender_options *options, feeds_sender_next next,
-                               void *owner, struct feeds_sender_report *report, struct fault *fault);
+                               void *owner, struct feeds_sender_report *report,
+                               struct fault *fault);
 
 /* `veilleuse send HOST:PORT FILE... [--connections N] [--rate N] [--repeat N] [--json] [--timeout S]`; FILE - is standard input.
  * Exits 0 all AA, 65 on a NAK, 69 refused, 75 timeout, 66 a file that is not there. */
