@@ -6,17 +6,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define LOG_BYTES_MAX (1u << 20)
-
 /* What was read, as a text of tags and bytes; blanks are left out, since slices cut them differently. */
 struct log {
     uint8_t *bytes;
-    size_t size;
+    size_t size, bytes_max;
 };
 
 static void log_put(struct log *log, char tag, struct bytes view) {
-    if (log->size + view.size + 1 > LOG_BYTES_MAX)
-        return;
+    assert(log->size + view.size + 1 <= log->bytes_max);
     if (tag)
         log->bytes[log->size++] = (uint8_t)tag;
     if (view.size)
@@ -66,7 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const uint8_t nothing[1];
     size_t step = 1 + data[0] % 64, parts_after = data[1];
     struct bytes in = bytes_from(size > 2 ? data + 2 : nothing, size - 2);
-    struct log whole = {calloc(1, LOG_BYTES_MAX), 0}, sliced = {calloc(1, LOG_BYTES_MAX), 0};
+    size_t log_bytes_max = 2 * size + 2; /* a letter for every byte at most */
+    struct log whole = {calloc(1, log_bytes_max), 0, log_bytes_max};
+    struct log sliced = {calloc(1, log_bytes_max), 0, log_bytes_max};
     if (whole.bytes && sliced.bytes) {
         read_all(&whole, in, in.size, SIZE_MAX);
         read_all(&sliced, in, step, SIZE_MAX);
