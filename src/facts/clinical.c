@@ -223,6 +223,7 @@ static struct fact_report *begin_report(struct translation *t) {
     t->observation = NULL;
     t->observation_capacity = 0;
     t->report = &fact->report;
+    t->report_at = t->facts->count - 1;
     return t->report;
 }
 
@@ -462,4 +463,5 @@ void translate_txa(struct translation *t) {
         fact->document.id = t->facts->control_id;
     }
     t->document = &fact->document;
+    t->document_at = t->facts->count - 1;
 }

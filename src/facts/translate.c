@@ -29,6 +29,8 @@ struct fact *translate_add(struct translation *t, enum fact_kind kind) {
             memcpy(list, facts->list, facts->count * sizeof *list);
         facts->list = list;
         t->capacity = capacity;
+        t->report = t->report ? &list[t->report_at].report : NULL;
+        t->document = t->document ? &list[t->document_at].document : NULL;
     }
     struct fact *fact = &facts->list[facts->count++];
     fact->kind = kind;

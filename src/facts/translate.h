@@ -30,9 +30,11 @@ struct translation {
     struct bytes original_event;  /* ZBE-6 */
     struct bytes order_placer, order_filler; /* ORC */
     struct fact_report *report;   /* the one OBX and NTE belong to */
+    size_t report_at;             /* its place in the list, which may move when it grows */
     size_t observation_capacity;
     struct fact_observation *observation;
     struct fact_document *document;
+    size_t document_at;
 };
 
 void translate_warn(struct translation *t, const char *warning);

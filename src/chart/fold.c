@@ -1,0 +1,629 @@
+/* fold.c - a person out of the records of their numbers. */
+#include "chart/fold.h"
+
+#include <stdlib.h>
+
+#define RESULT_LOOKBACK_US (INT64_C(14) * 24 * 3600 * US_PER_S)
+#define STATEMENTS_MAX     20000
+
+/* ---- who ---- */
+
+enum err fold_person(struct db *db, uint64_t subject, struct person *person, struct fault *fault) {
+    *person = (struct person){0};
+    sqlite3_stmt *get = db_statement(db, SQL_SUBJECT_PERSON, fault);
+    db_bind_i64(get, 1, (int64_t)subject);
+    enum err err = db_next(db, get, fault);
+    if (err)
+        return err == ERR_MORE ? fault_set(fault, ERR_NOT_FOUND, "there is no such patient") : err;
+    /* A negative person: in doubt, the reason is which of the three. */
+    int64_t value = sqlite3_column_int64(get, 0);
+    sqlite3_reset(get);
+    person->id = (uint64_t)(value < 0 ? -value : value);
+    person->members[person->member_count++] = person->id;
+    get = db_statement(db, SQL_SUBJECT_MEMBERS, fault);
+    db_bind_i64(get, 1, (int64_t)person->id);
+    while (!(err = db_next(db, get, fault)) && person->member_count < PERSON_MEMBERS_MAX)
+        person->members[person->member_count++] = (uint64_t)sqlite3_column_int64(get, 0);
+    if (get)
+        sqlite3_reset(get);
+    return err == ERR_MORE || !err ? ERR_OK : err;
+}
+
+static enum err load_subject(struct db *db, uint64_t id, struct arena *arena, struct subject *subject,
+                             struct fault *fault) {
+    sqlite3_stmt *get = db_statement(db, SQL_SUBJECT_GET, fault);
+    *subject = (struct subject){.id = id};
+    db_bind_i64(get, 1, (int64_t)id);
+    enum err err = db_next(db, get, fault);
+    if (err)
+        return err == ERR_MORE ? fault_set(fault, ERR_CORRUPT, "a patient's record is missing") : err;
+    subject->identifier = (struct fact_identifier){
+        .authority = arena_copy(arena, db_column_bytes(get, 0)),
+        .type = arena_copy(arena, db_column_bytes(get, 1)),
+        .number = arena_copy(arena, db_column_bytes(get, 2)),
+    };
+    err = subject_unpack(subject, db_column_bytes(get, 3), arena);
+    sqlite3_reset(get);
+    return err ? fault_set(fault, err, "a patient's record cannot be read") : ERR_OK;
+}
+
+/* ---- the banner ---- */
+
+static bool has_identifier(const struct chart_patient *patient, const struct fact_identifier *identifier) {
+    if (identifier_is(&patient->main, identifier))
+        return true;
+    for (size_t i = 0; i < patient->other_count; i++)
+        if (identifier_is(&patient->others[i], identifier))
+            return true;
+    for (size_t i = 0; i < patient->merged_count; i++)
+        if (identifier_is(&patient->merged[i], identifier))
+            return true;
+    return false;
+}
+
+static enum err gather_identifiers(struct chart_patient *patient, const struct subject *subjects,
+                                   size_t count, struct arena *arena) {
+    size_t others = 0;
+    for (size_t i = 0; i < count; i++)
+        others += subjects[i].other_count;
+    patient->main = subjects[0].identifier;
+    patient->merged = arena_array(arena, count, sizeof *patient->merged);
+    patient->others = arena_array(arena, others, sizeof *patient->others);
+    if (!patient->merged || (others && !patient->others))
+        return ERR_LIMIT;
+    for (size_t i = 1; i < count; i++)
+        patient->merged[patient->merged_count++] = subjects[i].identifier;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < subjects[i].other_count; k++)
+            if (!has_identifier(patient, &subjects[i].others[k]))
+                patient->others[patient->other_count++] = subjects[i].others[k];
+    return ERR_OK;
+}
+
+/* The greatest key among all members, field by field. */
+static struct cell fold_cell(const struct subject *subjects, size_t count, unsigned field) {
+    struct cell winner = {0};
+    for (size_t i = 0; i < count; i++) {
+        const struct cell *cell = &subjects[i].cells[field];
+        if (cell->is_set)
+            cell_take(&winner, &cell->key, cell->is_deleted, cell->value);
+    }
+    return winner;
+}
+
+/* Two members that state different birth dates or sexes may be two people. */
+static bool members_differ(const struct subject *subjects, size_t count, unsigned field) {
+    struct bytes first = BYTES_NONE;
+    for (size_t i = 0; i < count; i++) {
+        struct bytes value = cell_value(&subjects[i].cells[field]);
+        if (bytes_is_empty(value))
+            continue;
+        if (!bytes_is_empty(first) && !bytes_equal(first, value))
+            return true;
+        first = value;
+    }
+    return false;
+}
+
+static void judge_doubt(struct chart_patient *patient, const struct subject *subjects, size_t count) {
+    if (count > 1)
+        patient->doubt |= CHART_MERGED;
+    const char *reason = members_differ(subjects, count, PATIENT_BIRTH_DATE)
+                             ? "merged numbers have different birth dates"
+                         : members_differ(subjects, count, PATIENT_SEX)
+                             ? "merged numbers have different sexes"
+                             : NULL;
+    if (!reason)
+        return;
+    patient->doubt |= CHART_IN_DOUBT;
+    patient->doubt_reason = reason;
+}
+
+enum err fold_feed_name(struct db *db, struct arena *arena, uint64_t id, struct bytes *name,
+                        struct fault *fault) {
+    struct text text;
+    sqlite3_stmt *all = db_statement(db, SQL_FEED_ALL, fault);
+    enum err err;
+    *name = BYTES_NONE;
+    while (!(err = db_next(db, all, fault))) {
+        if ((uint64_t)sqlite3_column_int64(all, 0) != id)
+            continue;
+        struct bytes application = db_column_bytes(all, 1), facility = db_column_bytes(all, 2);
+        err = text_init_arena(&text, arena, application.size + facility.size + 2);
+        if (err)
+            break;
+        text_put(&text, application);
+        if (!bytes_is_empty(facility)) {
+            text_put_char(&text, '/');
+            text_put(&text, facility);
+        }
+        *name = text_bytes(&text);
+        break;
+    }
+    if (all)
+        sqlite3_reset(all);
+    return err == ERR_MORE ? ERR_OK : err;
+}
+
+static bool same_agent(const struct chart_allergy *a, const struct chart_allergy *b) {
+    return bytes_equal(a->code, b->code) && bytes_equal(a->text, b->text) &&
+           bytes_equal(a->reaction, b->reaction);
+}
+
+static bool is_listed_already(const struct chart_patient *patient, const struct chart_allergy *allergy) {
+    for (size_t i = 0; i < patient->allergy_count; i++)
+        if (same_agent(&patient->allergies[i], allergy))
+            return true;
+    return false;
+}
+
+/* One stored statement; only what stands is listed. "None known" never hides an allergy that another source lists. */
+static enum err take_allergy(struct chart_patient *patient, sqlite3_stmt *row, struct arena *arena,
+                             size_t capacity, uint64_t *feed) {
+    struct chart_allergy allergy = {0};
+    struct unpack in = {arena_copy(arena, db_column_bytes(row, 3)), false};
+    enum allergy_action action = (enum allergy_action)unpack_u64(&in);
+    struct bytes *const parts[] = {&allergy.code,     &allergy.system,   &allergy.text,         &allergy.kind,
+                                   &allergy.severity, &allergy.reaction, &allergy.identified_at};
+    for (size_t i = 0; i < 7; i++)
+        *parts[i] = unpack_bytes(&in);
+    allergy.source = (struct chart_source){(uint64_t)sqlite3_column_int64(row, 2),
+                                           sqlite3_column_int64(row, 1)};
+    *feed = (uint64_t)sqlite3_column_int64(row, 0);
+    if (in.is_short)
+        return ERR_CORRUPT;
+    if (action == ALLERGY_NONE_KNOWN && patient->allergy_statement == ALLERGIES_NOT_RECORDED)
+        patient->allergy_statement = ALLERGIES_NONE_KNOWN;
+    if ((action != ALLERGY_ADD && action != ALLERGY_UPDATE) || is_listed_already(patient, &allergy) ||
+        patient->allergy_count == capacity)
+        return ERR_OK;
+    patient->allergies[patient->allergy_count++] = allergy;
+    patient->allergy_statement = ALLERGIES_LISTED;
+    return ERR_OK;
+}
+
+#define ALLERGIES_MAX 256u
+
+static enum err gather_allergies(struct db *db, const struct person *person, struct arena *arena,
+                                 struct chart_patient *patient, struct fault *fault) {
+    uint64_t feeds[ALLERGIES_MAX];
+    struct chart_allergy list[ALLERGIES_MAX];
+    patient->allergies = list;
+    for (size_t m = 0; m < person->member_count; m++) {
+        sqlite3_stmt *rows = db_statement(db, SQL_ALLERGIES_OF, fault);
+        db_bind_i64(rows, 1, (int64_t)person->members[m]);
+        enum err err;
+        while (!(err = db_next(db, rows, fault))) {
+            uint64_t feed;
+            size_t before = patient->allergy_count;
+            err = take_allergy(patient, rows, arena, ALLERGIES_MAX, &feed);
+            if (err) {
+                sqlite3_reset(rows);
+                return fault_set(fault, err, "an allergy cannot be read");
+            }
+            if (patient->allergy_count > before)
+                feeds[before] = feed;
+        }
+        if (err != ERR_MORE)
+            return err;
+    }
+    size_t count = patient->allergy_count;
+    patient->allergies = arena_array(arena, count, sizeof *patient->allergies);
+    if (count && !patient->allergies)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < count; i++) {
+        patient->allergies[i] = list[i];
+        enum err err = fold_feed_name(db, arena, feeds[i], &patient->allergies[i].feed, fault);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+enum err fold_patient(struct db *db, const struct person *person, struct arena *arena,
+                      struct chart_patient *out, int64_t *touched_at, struct fault *fault) {
+    struct subject *subjects = arena_array(arena, person->member_count, sizeof *subjects);
+    *out = (struct chart_patient){.id = person->id, .doubt = person->doubt,
+                                  .doubt_reason = person->doubt_reason};
+    if (!subjects)
+        return fault_set(fault, ERR_LIMIT, "too much for one page");
+    if (touched_at)
+        *touched_at = INSTANT_NONE;
+    for (size_t i = 0; i < person->member_count; i++) {
+        enum err err = load_subject(db, person->members[i], arena, &subjects[i], fault);
+        if (err)
+            return err;
+        if (touched_at && subjects[i].touched_at > *touched_at)
+            *touched_at = subjects[i].touched_at;
+    }
+    struct bytes *const values[PATIENT_FIELD_COUNT] = {
+        [PATIENT_FAMILY_NAME] = &out->family_name, [PATIENT_GIVEN_NAME] = &out->given_name,
+        [PATIENT_BIRTH_NAME] = &out->birth_name,   [PATIENT_USED_NAME] = &out->used_name,
+        [PATIENT_PREFIX] = &out->prefix,           [PATIENT_BIRTH_DATE] = &out->birth_date,
+        [PATIENT_SEX] = &out->sex,                 [PATIENT_ADDRESS] = &out->address,
+        [PATIENT_PHONE] = &out->phone,             [PATIENT_DEATH] = &out->death,
+        [PATIENT_IDENTITY_STATUS] = &out->identity_status,
+    };
+    for (unsigned field = 1; field < PATIENT_FIELD_COUNT; field++) {
+        struct cell cell = fold_cell(subjects, person->member_count, field);
+        *values[field] = cell_value(&cell);
+        if (field == PATIENT_FAMILY_NAME)
+            out->identity_source = (struct chart_source){cell.key.entry, cell.key.said};
+    }
+    if (bytes_is(out->identity_status, "PROV") || bytes_is(out->identity_status, "DOUA"))
+        out->doubt |= CHART_PROVISIONAL;
+    judge_doubt(out, subjects, person->member_count);
+    enum err err = gather_identifiers(out, subjects, person->member_count, arena);
+    return err ? fault_set(fault, err, "too much for one page")
+               : gather_allergies(db, person, arena, out, fault);
+}
+
+/* ---- stays ---- */
+
+static int compare_stays(const void *a, const void *b) {
+    const struct chart_stay *left = a, *right = b;
+    if (left->is_present != right->is_present)
+        return left->is_present ? -1 : 1;
+    if (left->since != right->since)
+        return left->since > right->since ? -1 : 1;
+    return bytes_compare(left->visit.number, right->visit.number);
+}
+
+static enum err take_visit(sqlite3_stmt *row, uint64_t subject, struct arena *arena,
+                           struct visit *visit) {
+    *visit = (struct visit){.id = (uint64_t)sqlite3_column_int64(row, 0), .subject = subject};
+    visit->identifier = (struct fact_identifier){
+        .authority = arena_copy(arena, db_column_bytes(row, 1)),
+        .type = arena_copy(arena, db_column_bytes(row, 2)),
+        .number = arena_copy(arena, db_column_bytes(row, 3)),
+    };
+    /* The implicit stay has no number of its own; what stands there only finds it again. */
+    if (bytes_is_empty(visit->identifier.number))
+        visit->identifier = (struct fact_identifier){0};
+    return visit_unpack(visit, db_column_bytes(row, 4), arena);
+}
+
+enum err fold_stays(struct db *db, const struct person *person, struct arena *arena,
+                    struct chart_stay **stays, struct visit ***visits, size_t *count,
+                    struct fault *fault) {
+    size_t capacity = 0;
+    struct visit **list = NULL;
+    *count = 0;
+    for (size_t m = 0; m < person->member_count; m++) {
+        sqlite3_stmt *rows = db_statement(db, SQL_VISITS_OF, fault);
+        db_bind_i64(rows, 1, (int64_t)person->members[m]);
+        enum err err;
+        while (!(err = db_next(db, rows, fault))) {
+            if (*count == capacity) {
+                struct visit **larger = arena_array(arena, capacity = capacity ? capacity * 2 : 8, sizeof *larger);
+                if (larger && *count)
+                    memcpy(larger, list, *count * sizeof *larger);
+                list = larger;
+            }
+            struct visit *visit = list ? arena_alloc(arena, sizeof *visit) : NULL;
+            err = visit ? take_visit(rows, person->members[m], arena, visit) : ERR_LIMIT;
+            if (err) {
+                sqlite3_reset(rows);
+                return fault_set(fault, err, "a stay cannot be read");
+            }
+            list[(*count)++] = visit;
+        }
+        if (err != ERR_MORE)
+            return err;
+    }
+    struct chart_stay *out = arena_array(arena, *count, sizeof *out);
+    if (*count && !out)
+        return fault_set(fault, ERR_LIMIT, "too much for one page");
+    for (size_t i = 0; i < *count; i++)
+        visit_work_out(list[i], &out[i]);
+    if (visits)
+        *visits = list;
+    else if (*count > 1)
+        qsort(out, *count, sizeof *out, compare_stays);
+    *stays = out;
+    return ERR_OK;
+}
+
+/* ---- results ---- */
+
+/* One value said by one statement. */
+struct statement {
+    const struct stored_report *report;
+    const struct fact_observation *observation;
+    size_t place; /* in the report */
+};
+
+static bool has_key_number(const struct fact_report *report) {
+    return !bytes_is_empty(report->filler);
+}
+
+/* Which report it belongs to: sender and filler number, else placer, service and collection. */
+static int compare_report_keys(const struct stored_report *a, const struct stored_report *b) {
+    if (a->feed != b->feed)
+        return a->feed < b->feed ? -1 : 1;
+    int order = bytes_compare(a->fact.filler, b->fact.filler);
+    if (order)
+        return order;
+    order = bytes_compare(a->fact.code, b->fact.code);
+    if (order || has_key_number(&a->fact))
+        return order;
+    order = bytes_compare(a->fact.placer, b->fact.placer);
+    if (order)
+        return order;
+    if (a->fact.collected_at != b->fact.collected_at)
+        return a->fact.collected_at < b->fact.collected_at ? -1 : 1;
+    return bytes_compare(a->fact.text, b->fact.text);
+}
+
+static unsigned tier(enum result_status status) {
+    return status == RESULT_UNKNOWN || status == RESULT_PENDING || status == RESULT_PRELIMINARY ? 0 : 1;
+}
+
+/* Rule 9 as one order: what is preliminary below what is not; then when it was reported; a correction over a final of
+ * the same time; then what was said and received later. */
+static int compare_strength(const struct stored_report *a, enum result_status status_a,
+                            const struct stored_report *b, enum result_status status_b) {
+    if (tier(status_a) != tier(status_b))
+        return tier(status_a) < tier(status_b) ? -1 : 1;
+    if (a->key.is_sure != b->key.is_sure)
+        return a->key.is_sure ? 1 : -1;
+    if (a->fact.reported_at != b->fact.reported_at)
+        return a->fact.reported_at < b->fact.reported_at ? -1 : 1;
+    if (status_a != status_b)
+        return status_a < status_b ? -1 : 1;
+    return key_compare(&a->key, &b->key);
+}
+
+static int compare_statements(const void *a, const void *b) {
+    const struct statement *left = a, *right = b;
+    int order = compare_report_keys(left->report, right->report);
+    if (order)
+        return order;
+    order = bytes_compare(left->observation->code, right->observation->code);
+    if (!order && bytes_is_empty(left->observation->code))
+        order = bytes_compare(left->observation->text, right->observation->text);
+    if (!order)
+        order = bytes_compare(left->observation->sub_id, right->observation->sub_id);
+    if (order)
+        return order;
+    /* The strongest first. */
+    order = compare_strength(right->report, right->observation->status, left->report,
+                             left->observation->status);
+    return order ? order : (left->place > right->place) - (left->place < right->place);
+}
+
+static bool same_observation(const struct statement *a, const struct statement *b) {
+    return !compare_report_keys(a->report, b->report) &&
+           bytes_equal(a->observation->code, b->observation->code) &&
+           (!bytes_is_empty(a->observation->code) ||
+            bytes_equal(a->observation->text, b->observation->text)) &&
+           bytes_equal(a->observation->sub_id, b->observation->sub_id);
+}
+
+static bool says_the_same(const struct fact_observation *a, const struct fact_observation *b) {
+    return bytes_equal(a->value, b->value) && bytes_equal(a->unit, b->unit) && a->status == b->status;
+}
+
+/* Everything a result said before, newest first; a statement merely sent again says nothing. */
+static enum err gather_before(const struct statement *statements, size_t count, struct arena *arena,
+                              struct chart_result *result) {
+    result->before = arena_array(arena, count, sizeof *result->before);
+    if (count && !result->before)
+        return ERR_LIMIT;
+    const struct fact_observation *last = statements[0].observation;
+    for (size_t i = 1; i < count; i++) {
+        const struct statement *s = &statements[i];
+        if (says_the_same(last, s->observation))
+            continue;
+        last = s->observation;
+        result->before[result->before_count++] = (struct chart_version){
+            .value = last->value,
+            .unit = last->unit,
+            .status = last->status,
+            .reported_at = s->report->fact.reported_at,
+            .source = {s->report->key.entry, s->report->key.said},
+        };
+    }
+    return ERR_OK;
+}
+
+static enum err make_result(const struct statement *statements, size_t count, struct arena *arena,
+                            struct chart_result *result) {
+    const struct fact_observation *o = statements[0].observation;
+    const struct stored_report *report = statements[0].report;
+    *result = (struct chart_result){
+        .code = o->code, .system = o->system, .text = o->text, .sub_id = o->sub_id,
+        .type = o->type, .value = o->value, .unit = o->unit, .range = o->range,
+        .flags = o->flags, .notes = o->notes, .status = o->status,
+        .observed_at = o->observed_at == INSTANT_NONE ? report->key.said : o->observed_at,
+        .reported_at = report->fact.reported_at,
+        .source = {report->key.entry, report->key.said},
+    };
+    return gather_before(statements, count, arena, result);
+}
+
+struct folded { /* a result with its place in the strongest report */
+    struct chart_result result;
+    size_t place;
+};
+
+static int compare_folded(const void *a, const void *b) {
+    const struct folded *left = a, *right = b;
+    return (left->place > right->place) - (left->place < right->place);
+}
+
+/* All statements of one report: its head from the strongest, its results each by their own strength. */
+static enum err make_report(struct statement *statements, size_t count, struct arena *arena,
+                            struct chart_report *out) {
+    const struct stored_report *head = statements[0].report;
+    for (size_t i = 1; i < count; i++)
+        if (compare_strength(statements[i].report, statements[i].report->fact.status, head,
+                             head->fact.status) > 0)
+            head = statements[i].report;
+    const struct fact_report *fact = &head->fact;
+    *out = (struct chart_report){
+        .placer = fact->placer, .filler = fact->filler, .code = fact->code, .system = fact->system,
+        .text = fact->text, .requester = fact->requester, .notes = fact->notes, .status = fact->status,
+        .collected_at = fact->collected_at, .reported_at = fact->reported_at,
+        .source = {head->key.entry, head->key.said},
+    };
+    struct folded *folded = arena_array(arena, count, sizeof *folded);
+    if (!folded)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < count;) {
+        size_t n = 1;
+        while (i + n < count && same_observation(&statements[i], &statements[i + n]))
+            n++;
+        if (statements[i].observation->type.size || statements[i].observation->code.size ||
+            statements[i].observation->text.size || statements[i].observation->value.size) {
+            struct folded *f = &folded[out->result_count++];
+            enum err err = make_result(&statements[i], n, arena, &f->result);
+            if (err)
+                return err;
+            f->place = statements[i].place;
+        }
+        i += n;
+    }
+    qsort(folded, out->result_count, sizeof *folded, compare_folded);
+    out->results = arena_array(arena, out->result_count, sizeof *out->results);
+    if (out->result_count && !out->results)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < out->result_count; i++)
+        out->results[i] = folded[i].result;
+    return ERR_OK;
+}
+
+struct loaded {
+    struct stored_report **reports;
+    size_t count, capacity, observation_count;
+};
+
+static enum err load_reports(struct db *db, uint64_t subject, int64_t since, struct arena *arena,
+                             struct loaded *loaded, struct fault *fault) {
+    sqlite3_stmt *rows = db_statement(db, SQL_REPORTS_OF, fault);
+    enum err err;
+    db_bind_i64(rows, 1, (int64_t)subject);
+    db_bind_i64(rows, 2, since);
+    db_bind_i64(rows, 3, STATEMENTS_MAX);
+    while (!(err = db_next(db, rows, fault))) {
+        if (loaded->count == loaded->capacity) {
+            size_t capacity = loaded->capacity ? loaded->capacity * 2 : 64;
+            struct stored_report **larger = arena_array(arena, capacity, sizeof *larger);
+            if (larger && loaded->count)
+                memcpy(larger, loaded->reports, loaded->count * sizeof *larger);
+            loaded->reports = larger;
+            loaded->capacity = capacity;
+        }
+        struct stored_report *report =
+            loaded->reports ? arena_alloc(arena, sizeof *report) : NULL;
+        err = report ? report_unpack(report, db_column_bytes(rows, 0), arena) : ERR_LIMIT;
+        if (err) {
+            sqlite3_reset(rows);
+            return fault_set(fault, err, "a result cannot be read");
+        }
+        loaded->reports[loaded->count++] = report;
+        loaded->observation_count += report->fact.observation_count ? report->fact.observation_count : 1;
+    }
+    return err == ERR_MORE ? ERR_OK : err;
+}
+
+static int compare_reports(const void *a, const void *b) {
+    const struct chart_report *left = a, *right = b;
+    int64_t l = left->collected_at == INSTANT_NONE ? left->reported_at : left->collected_at;
+    int64_t r = right->collected_at == INSTANT_NONE ? right->reported_at : right->collected_at;
+    if (l != r)
+        return l > r ? -1 : 1;
+    int order = bytes_compare(left->text, right->text);
+    return order ? order : bytes_compare(left->filler, right->filler);
+}
+
+static enum err name_feeds(struct db *db, struct arena *arena, struct chart_report *reports,
+                           const uint64_t *feeds, size_t count, struct fault *fault) {
+    for (size_t i = 0; i < count; i++) {
+        bool same = i > 0 && feeds[i] == feeds[i - 1];
+        enum err err = ERR_OK;
+        if (same)
+            reports[i].feed = reports[i - 1].feed;
+        else
+            err = fold_feed_name(db, arena, feeds[i], &reports[i].feed, fault);
+        if (err)
+            return err;
+        for (size_t k = 0; k < reports[i].result_count; k++)
+            reports[i].results[k].feed = reports[i].feed;
+    }
+    return ERR_OK;
+}
+
+static enum err group_reports(struct db *db, struct statement *statements, size_t statement_count,
+                              struct arena *arena, struct chart_report **reports, size_t *count,
+                              struct fault *fault) {
+    uint64_t *feeds = arena_array(arena, statement_count, sizeof *feeds);
+    *reports = arena_array(arena, statement_count, sizeof **reports);
+    *count = 0;
+    if (statement_count && (!feeds || !*reports))
+        return fault_set(fault, ERR_LIMIT, "too much for one page");
+    for (size_t i = 0; i < statement_count;) {
+        size_t n = 1;
+        while (i + n < statement_count &&
+               !compare_report_keys(statements[i].report, statements[i + n].report))
+            n++;
+        feeds[*count] = statements[i].report->feed;
+        enum err err = make_report(&statements[i], n, arena, &(*reports)[(*count)++]);
+        if (err)
+            return fault_set(fault, err, "too much for one page");
+        i += n;
+    }
+    return name_feeds(db, arena, *reports, feeds, *count, fault);
+}
+
+enum err fold_results(struct db *db, const struct person *person, struct arena *arena, int64_t since,
+                      size_t count_max, struct chart_report **reports, size_t *count,
+                      struct fault *fault) {
+    static const struct fact_observation nothing;
+    struct loaded loaded = {0};
+    /* What stood before may be older than what is asked for. */
+    int64_t from = since == INSTANT_NONE ? INT64_MIN : since - RESULT_LOOKBACK_US;
+    for (size_t m = 0; m < person->member_count; m++) {
+        enum err err = load_reports(db, person->members[m], from, arena, &loaded, fault);
+        if (err)
+            return err;
+    }
+    struct statement *statements = arena_array(arena, loaded.observation_count, sizeof *statements);
+    if (loaded.observation_count && !statements)
+        return fault_set(fault, ERR_LIMIT, "too much for one page");
+    size_t n = 0;
+    for (size_t i = 0; i < loaded.count; i++) {
+        const struct fact_report *fact = &loaded.reports[i]->fact;
+        if (fact->observation_count == 0)
+            statements[n++] = (struct statement){loaded.reports[i], &nothing, 0};
+        for (size_t k = 0; k < fact->observation_count; k++)
+            statements[n++] = (struct statement){loaded.reports[i], &fact->observations[k], k};
+    }
+    qsort(statements, n, sizeof *statements, compare_statements);
+    enum err err = group_reports(db, statements, n, arena, reports, count, fault);
+    if (err)
+        return err;
+    qsort(*reports, *count, sizeof **reports, compare_reports);
+    size_t kept = 0;
+    for (size_t i = 0; i < *count && kept < count_max; i++)
+        if (since == INSTANT_NONE || (*reports)[i].reported_at >= since)
+            (*reports)[kept++] = (*reports)[i];
+    *count = kept;
+    return ERR_OK;
+}
+
+bool result_is_listed(const struct chart_result *result) {
+    return result->status != RESULT_DELETED && result->status != RESULT_WRONG;
+}
+
+bool result_is_abnormal(const struct chart_result *result) {
+    struct bytes flags = result->flags, flag;
+    if (!result_is_listed(result))
+        return false;
+    while (bytes_next_part(&flags, ' ', &flag))
+        if (bytes_is(flag, "H") || bytes_is(flag, "L") || bytes_is(flag, "HH") ||
+            bytes_is(flag, "LL") || bytes_is(flag, "A") || bytes_is(flag, "AA") ||
+            bytes_is(flag, ">") || bytes_is(flag, "<"))
+            return true;
+    return false;
+}

@@ -1,0 +1,452 @@
+/* records.c - pack and unpack records; cells, movements and cancels by the rules of order. */
+#include "chart/records.h"
+
+#include <stdlib.h>
+
+/* ---- keys and cells ---- */
+
+int key_compare(const struct key *a, const struct key *b) {
+    if (a->is_sure != b->is_sure)
+        return a->is_sure ? 1 : -1;
+    if (a->said != b->said)
+        return a->said < b->said ? -1 : 1;
+    if (a->clock != b->clock)
+        return a->clock < b->clock ? -1 : 1;
+    return (a->entry > b->entry) - (a->entry < b->entry);
+}
+
+bool cell_take(struct cell *cell, const struct key *key, bool is_deleted, struct bytes value) {
+    if (cell->is_set && key_compare(key, &cell->key) < 0)
+        return false;
+    *cell = (struct cell){*key, true, is_deleted, value};
+    return true;
+}
+
+struct bytes cell_value(const struct cell *cell) {
+    return cell->is_set && !cell->is_deleted ? cell->value : BYTES_NONE;
+}
+
+static void key_pack(struct text *out, const struct key *key) {
+    pack_u64(out, key->is_sure);
+    pack_i64(out, key->said);
+    pack_u64(out, key->clock);
+    pack_u64(out, key->entry);
+}
+
+static struct key key_unpack(struct unpack *in) {
+    struct key key;
+    key.is_sure = unpack_u64(in) != 0;
+    key.said = unpack_i64(in);
+    key.clock = unpack_u64(in);
+    key.entry = unpack_u64(in);
+    return key;
+}
+
+static void cells_pack(struct text *out, const struct cell *cells, unsigned count) {
+    for (unsigned i = 1; i < count; i++) {
+        if (!cells[i].is_set)
+            continue;
+        pack_u64(out, i << 1 | cells[i].is_deleted);
+        key_pack(out, &cells[i].key);
+        pack_bytes(out, cells[i].value);
+    }
+    pack_u64(out, 0);
+}
+
+static void cells_unpack(struct unpack *in, struct cell *cells, unsigned count) {
+    uint64_t tag;
+    while ((tag = unpack_u64(in)) != 0 && !in->is_short) {
+        struct cell cell = {.is_set = true, .is_deleted = tag & 1};
+        cell.key = key_unpack(in);
+        cell.value = unpack_bytes(in);
+        if (tag >> 1 < count)
+            cells[tag >> 1] = cell;
+    }
+}
+
+/* ---- identifiers ---- */
+
+void identifier_pack(struct text *out, const struct fact_identifier *identifier) {
+    pack_bytes(out, identifier->authority);
+    pack_bytes(out, identifier->type);
+    pack_bytes(out, identifier->number);
+}
+
+struct fact_identifier identifier_unpack(struct unpack *in) {
+    struct fact_identifier identifier;
+    identifier.authority = unpack_bytes(in);
+    identifier.type = unpack_bytes(in);
+    identifier.number = unpack_bytes(in);
+    return identifier;
+}
+
+bool identifier_is(const struct fact_identifier *a, const struct fact_identifier *b) {
+    return bytes_equal(a->number, b->number) && bytes_equal(a->authority, b->authority) &&
+           bytes_equal(a->type, b->type);
+}
+
+/* ---- subjects ---- */
+
+void subject_pack(const struct subject *subject, struct text *out) {
+    cells_pack(out, subject->cells, PATIENT_FIELD_COUNT);
+    pack_u64(out, subject->other_count);
+    for (size_t i = 0; i < subject->other_count; i++)
+        identifier_pack(out, &subject->others[i]);
+    pack_i64(out, subject->newest_result_at);
+    pack_i64(out, subject->touched_at);
+}
+
+/* The record is copied once; every value is a view into the copy. */
+static bool begin_unpack(struct unpack *in, struct bytes record, struct arena *arena) {
+    in->is_short = false;
+    in->rest = arena_copy(arena, record);
+    return in->rest.data != NULL || record.size == 0;
+}
+
+enum err subject_unpack(struct subject *subject, struct bytes record, struct arena *arena) {
+    struct unpack in;
+    if (!begin_unpack(&in, record, arena))
+        return ERR_LIMIT;
+    cells_unpack(&in, subject->cells, PATIENT_FIELD_COUNT);
+    subject->other_count = unpack_count(&in);
+    subject->others = arena_array(arena, subject->other_count, sizeof *subject->others);
+    if (subject->other_count && !subject->others)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < subject->other_count; i++)
+        subject->others[i] = identifier_unpack(&in);
+    subject->newest_result_at = unpack_i64(&in);
+    subject->touched_at = unpack_i64(&in);
+    return in.is_short ? ERR_CORRUPT : ERR_OK;
+}
+
+/* ---- visits ---- */
+
+static void place_pack(struct text *out, const struct fact_place *place) {
+    pack_bytes(out, place->unit);
+    pack_bytes(out, place->room);
+    pack_bytes(out, place->bed);
+    pack_bytes(out, place->facility);
+}
+
+static struct fact_place place_unpack(struct unpack *in) {
+    struct fact_place place;
+    place.unit = unpack_bytes(in);
+    place.room = unpack_bytes(in);
+    place.bed = unpack_bytes(in);
+    place.facility = unpack_bytes(in);
+    return place;
+}
+
+void visit_pack(const struct visit *visit, struct text *out) {
+    key_pack(out, &visit->subject_key);
+    cells_pack(out, visit->cells, VISIT_FIELD_COUNT);
+    pack_u64(out, visit->movement_count);
+    for (size_t i = 0; i < visit->movement_count; i++) {
+        const struct movement *movement = &visit->movements[i];
+        key_pack(out, &movement->key);
+        pack_u64(out, movement->fact.class);
+        pack_bytes(out, movement->fact.movement_id);
+        pack_i64(out, movement->fact.holds);
+        place_pack(out, &movement->fact.place);
+        place_pack(out, &movement->fact.prior);
+    }
+    pack_u64(out, visit->cancel_count);
+    for (size_t i = 0; i < visit->cancel_count; i++) {
+        key_pack(out, &visit->cancels[i].key);
+        pack_u64(out, visit->cancels[i].fact.class);
+        pack_bytes(out, visit->cancels[i].fact.movement_id);
+        pack_i64(out, visit->cancels[i].fact.holds);
+    }
+}
+
+static void movement_unpack(struct unpack *in, struct movement *movement) {
+    movement->key = key_unpack(in);
+    movement->fact.class = (enum movement_class)unpack_u64(in);
+    movement->fact.movement_id = unpack_bytes(in);
+    movement->fact.holds = unpack_i64(in);
+    movement->fact.place = place_unpack(in);
+    movement->fact.prior = place_unpack(in);
+}
+
+enum err visit_unpack(struct visit *visit, struct bytes record, struct arena *arena) {
+    struct unpack in;
+    if (!begin_unpack(&in, record, arena))
+        return ERR_LIMIT;
+    visit->subject_key = key_unpack(&in);
+    cells_unpack(&in, visit->cells, VISIT_FIELD_COUNT);
+    visit->movement_count = visit->movement_capacity = unpack_count(&in);
+    visit->movements = arena_array(arena, visit->movement_count, sizeof *visit->movements);
+    for (size_t i = 0; visit->movements && i < visit->movement_count; i++)
+        movement_unpack(&in, &visit->movements[i]);
+    visit->cancel_count = visit->cancel_capacity = unpack_count(&in);
+    visit->cancels = arena_array(arena, visit->cancel_count, sizeof *visit->cancels);
+    if ((visit->movement_count && !visit->movements) || (visit->cancel_count && !visit->cancels))
+        return ERR_LIMIT;
+    for (size_t i = 0; i < visit->cancel_count; i++) {
+        struct cancel *cancel = &visit->cancels[i];
+        cancel->key = key_unpack(&in);
+        cancel->fact.class = (enum movement_class)unpack_u64(&in);
+        cancel->fact.movement_id = unpack_bytes(&in);
+        cancel->fact.holds = unpack_i64(&in);
+    }
+    return in.is_short ? ERR_CORRUPT : ERR_OK;
+}
+
+/* ---- movements ---- */
+
+static bool same_movement(const struct fact_movement *a, const struct fact_movement *b) {
+    if (!bytes_is_empty(a->movement_id) || !bytes_is_empty(b->movement_id))
+        return bytes_equal(a->movement_id, b->movement_id);
+    return a->class == b->class && a->holds == b->holds;
+}
+
+static void *grown(struct arena *arena, const void *old, size_t count, size_t *capacity, size_t size) {
+    *capacity = *capacity ? *capacity * 2 : 4;
+    void *list = arena_array(arena, *capacity, size);
+    if (list && count)
+        memcpy(list, old, count * size);
+    return list;
+}
+
+enum err visit_take_movement(struct visit *visit, const struct key *key,
+                             const struct fact_movement *fact, struct arena *arena) {
+    for (size_t i = 0; i < visit->movement_count; i++) {
+        struct movement *movement = &visit->movements[i];
+        if (!same_movement(&movement->fact, fact))
+            continue;
+        if (key_compare(key, &movement->key) > 0)
+            *movement = (struct movement){.key = *key, .fact = *fact};
+        return ERR_OK;
+    }
+    if (visit->movement_count == visit->movement_capacity) {
+        visit->movements = grown(arena, visit->movements, visit->movement_count,
+                                 &visit->movement_capacity, sizeof *visit->movements);
+        if (!visit->movements)
+            return ERR_LIMIT;
+    }
+    visit->movements[visit->movement_count++] = (struct movement){.key = *key, .fact = *fact};
+    return ERR_OK;
+}
+
+/* A cancel said twice by two messages is one when it names the same movement at the same time. */
+enum err visit_take_cancel(struct visit *visit, const struct key *key,
+                           const struct fact_cancel *fact, struct arena *arena) {
+    for (size_t i = 0; i < visit->cancel_count; i++) {
+        struct cancel *cancel = &visit->cancels[i];
+        if (cancel->fact.class != fact->class || cancel->fact.holds != fact->holds ||
+            !bytes_equal(cancel->fact.movement_id, fact->movement_id))
+            continue;
+        if (key_compare(key, &cancel->key) > 0)
+            cancel->key = *key;
+        return ERR_OK;
+    }
+    if (visit->cancel_count == visit->cancel_capacity) {
+        visit->cancels = grown(arena, visit->cancels, visit->cancel_count, &visit->cancel_capacity,
+                               sizeof *visit->cancels);
+        if (!visit->cancels)
+            return ERR_LIMIT;
+    }
+    visit->cancels[visit->cancel_count++] = (struct cancel){.key = *key, .fact = *fact};
+    return ERR_OK;
+}
+
+static int compare_movements(const void *a, const void *b) {
+    const struct movement *left = a, *right = b;
+    if (left->fact.holds != right->fact.holds)
+        return left->fact.holds < right->fact.holds ? -1 : 1;
+    return key_compare(&left->key, &right->key);
+}
+
+static int compare_cancels(const void *a, const void *b) {
+    return key_compare(&((const struct cancel *)a)->key, &((const struct cancel *)b)->key);
+}
+
+/* A11 takes away an admission or a registration; the others their own class. */
+static bool may_cancel(const struct cancel *cancel, const struct movement *movement) {
+    if (cancel->fact.class == MOVEMENT_ADMIT)
+        return movement->fact.class == MOVEMENT_ADMIT || movement->fact.class == MOVEMENT_REGISTER;
+    return cancel->fact.class == movement->fact.class;
+}
+
+static void strike(struct movement *movement, struct cancel *cancel) {
+    movement->is_cancelled = true;
+    movement->cancel_key = cancel->key;
+    cancel->is_used = true;
+}
+
+/* By id; else same class and time; else the latest of its class before it. */
+static void apply_cancel(struct visit *visit, struct cancel *cancel) {
+    struct movement *latest = NULL;
+    for (size_t i = 0; i < visit->movement_count; i++) {
+        struct movement *movement = &visit->movements[i];
+        if (!bytes_is_empty(cancel->fact.movement_id) &&
+            bytes_equal(cancel->fact.movement_id, movement->fact.movement_id)) {
+            strike(movement, cancel);
+            return;
+        }
+    }
+    for (size_t i = 0; i < visit->movement_count; i++) {
+        struct movement *movement = &visit->movements[i];
+        bool both_named = !bytes_is_empty(cancel->fact.movement_id) &&
+                          !bytes_is_empty(movement->fact.movement_id);
+        if (both_named || movement->is_cancelled || !may_cancel(cancel, movement))
+            continue;
+        if (movement->fact.holds == cancel->fact.holds) {
+            strike(movement, cancel);
+            return;
+        }
+        /* Sorted by time: the last that fits is the latest. What was said after the cancel is not meant by it. */
+        if (movement->fact.holds < cancel->fact.holds &&
+            key_compare(&movement->key, &cancel->key) < 0)
+            latest = movement;
+    }
+    if (latest)
+        strike(latest, cancel);
+}
+
+static struct fact_place stated_place(struct bytes value) {
+    struct fact_place place = {0};
+    struct bytes *const parts[] = {&place.unit, &place.room, &place.bed, &place.facility};
+    for (size_t i = 0; i < 4; i++)
+        if (!bytes_next_part(&value, 0x1F, parts[i]))
+            break;
+    return place;
+}
+
+/* A discharge said without a movement, or a stay known only from results: present as long as nothing says otherwise. */
+static void work_out_stated(const struct visit *visit, struct chart_stay *stay) {
+    const struct cell *place = &visit->cells[VISIT_STATED_PLACE];
+    struct bytes value = cell_value(place);
+    bool is_bedded = bytes_is(stay->class, "I") || bytes_is(stay->class, "E") ||
+                     bytes_is(stay->class, "B");
+    stay->place = stated_place(value);
+    stay->is_place_stated = !bytes_is_empty(value);
+    stay->since = place->is_set ? place->key.said : INSTANT_NONE;
+    stay->source = (struct chart_source){place->key.entry, place->key.said};
+    stay->is_present = stay->is_place_stated && is_bedded &&
+                       bytes_is_empty(cell_value(&visit->cells[VISIT_DISCHARGED_AT]));
+}
+
+static int64_t cell_instant(const struct cell *cell) {
+    struct time_read time;
+    struct bytes value = cell_value(cell);
+    return !bytes_is_empty(value) && time_read_iso(value, NULL, &time) ? time.at : INSTANT_NONE;
+}
+
+static bool is_move(enum movement_class class) {
+    return class != MOVEMENT_DISCHARGE;
+}
+
+/* A movement without a place (a class change) leaves the patient where they were. */
+static bool has_place(const struct fact_place *place) {
+    return place->unit.size || place->room.size || place->bed.size;
+}
+
+static void work_out_moves(const struct visit *visit, struct chart_stay *stay) {
+    const struct movement *last = NULL, *placed = NULL;
+    for (size_t i = 0; i < visit->movement_count; i++) {
+        const struct movement *movement = &visit->movements[i];
+        if (movement->is_cancelled)
+            continue;
+        last = movement;
+        if (has_place(&movement->fact.place) && is_move(movement->fact.class))
+            placed = movement;
+        if (movement->fact.class == MOVEMENT_DISCHARGE)
+            stay->discharged_at = movement->fact.holds;
+        else if (movement->fact.class == MOVEMENT_ADMIT && stay->admitted_at == INSTANT_NONE)
+            stay->admitted_at = movement->fact.holds;
+    }
+    if (!last)
+        return; /* all cancelled: the stay did not take place */
+    stay->is_present =
+        last->fact.class != MOVEMENT_DISCHARGE && last->fact.class != MOVEMENT_PREADMIT;
+    if (stay->is_present)
+        stay->discharged_at = INSTANT_NONE;
+    stay->place = placed ? placed->fact.place : last->fact.place;
+    stay->since = placed ? placed->fact.holds : last->fact.holds;
+    stay->source = (struct chart_source){last->key.entry, last->key.said};
+}
+
+void visit_work_out(struct visit *visit, struct chart_stay *stay) {
+    *stay = (struct chart_stay){
+        .visit = visit->identifier,
+        .class = cell_value(&visit->cells[VISIT_CLASS]),
+        .attending = cell_value(&visit->cells[VISIT_ATTENDING]),
+        .service = cell_value(&visit->cells[VISIT_SERVICE]),
+        .reason = cell_value(&visit->cells[VISIT_REASON]),
+        .since = INSTANT_NONE,
+        .admitted_at = cell_instant(&visit->cells[VISIT_ADMITTED_AT]),
+        .discharged_at = cell_instant(&visit->cells[VISIT_DISCHARGED_AT]),
+    };
+    if (visit->movement_count > 1)
+        qsort(visit->movements, visit->movement_count, sizeof *visit->movements, compare_movements);
+    if (visit->cancel_count > 1)
+        qsort(visit->cancels, visit->cancel_count, sizeof *visit->cancels, compare_cancels);
+    for (size_t i = 0; i < visit->movement_count; i++)
+        visit->movements[i].is_cancelled = false;
+    for (size_t i = 0; i < visit->cancel_count; i++) {
+        visit->cancels[i].is_used = false;
+        apply_cancel(visit, &visit->cancels[i]);
+    }
+    if (visit->movement_count == 0)
+        work_out_stated(visit, stay);
+    else
+        work_out_moves(visit, stay);
+}
+
+/* ---- results ---- */
+
+void report_pack(const struct stored_report *report, struct text *out) {
+    const struct fact_report *fact = &report->fact;
+    key_pack(out, &report->key);
+    pack_u64(out, report->feed);
+    const struct bytes texts[] = {fact->placer, fact->filler,    fact->code, fact->system,
+                                  fact->text,   fact->requester, fact->notes};
+    for (size_t i = 0; i < 7; i++)
+        pack_bytes(out, texts[i]);
+    pack_i64(out, fact->collected_at);
+    pack_i64(out, fact->reported_at);
+    pack_u64(out, fact->status);
+    pack_u64(out, fact->observation_count);
+    for (size_t k = 0; k < fact->observation_count; k++) {
+        const struct fact_observation *o = &fact->observations[k];
+        const struct bytes parts[] = {o->code, o->system, o->text,  o->sub_id, o->type,
+                                      o->value, o->unit,  o->range, o->flags,  o->notes};
+        for (size_t i = 0; i < 10; i++)
+            pack_bytes(out, parts[i]);
+        pack_u64(out, o->status);
+        pack_i64(out, o->observed_at);
+    }
+}
+
+static void observation_unpack(struct unpack *in, struct fact_observation *o) {
+    struct bytes *const parts[] = {&o->code,  &o->system, &o->text,  &o->sub_id, &o->type,
+                                   &o->value, &o->unit,   &o->range, &o->flags,  &o->notes};
+    for (size_t i = 0; i < 10; i++)
+        *parts[i] = unpack_bytes(in);
+    o->status = (enum result_status)unpack_u64(in);
+    o->observed_at = unpack_i64(in);
+}
+
+enum err report_unpack(struct stored_report *report, struct bytes record, struct arena *arena) {
+    struct unpack in;
+    struct fact_report *fact = &report->fact;
+    if (!begin_unpack(&in, record, arena))
+        return ERR_LIMIT;
+    report->key = key_unpack(&in);
+    report->feed = unpack_u64(&in);
+    struct bytes *const texts[] = {&fact->placer, &fact->filler,    &fact->code, &fact->system,
+                                   &fact->text,   &fact->requester, &fact->notes};
+    for (size_t i = 0; i < 7; i++)
+        *texts[i] = unpack_bytes(&in);
+    fact->collected_at = unpack_i64(&in);
+    fact->reported_at = unpack_i64(&in);
+    fact->status = (enum result_status)unpack_u64(&in);
+    fact->observation_count = unpack_count(&in);
+    fact->observations = arena_array(arena, fact->observation_count, sizeof *fact->observations);
+    if (fact->observation_count && !fact->observations)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < fact->observation_count; i++)
+        observation_unpack(&in, &fact->observations[i]);
+    return in.is_short ? ERR_CORRUPT : ERR_OK;
+}

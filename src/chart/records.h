@@ -1,0 +1,94 @@
+/* records.h - what is known under one patient number, and of one stay, as statements with their keys.
+ *
+ * Shapes     a cell holds the statement with the greatest key; a stay keeps every movement and every cancel, and its
+ *            state is worked out from the set of them. So the order of arrival cannot matter.
+ * Ownership  values live in the arena that a record was read into.
+ */
+#ifndef CHART_RECORDS_H
+#define CHART_RECORDS_H
+
+#include "chart/chart.h"
+#include "chart/pack.h"
+
+/* Rule 3: doubtful dates below all others, then said, then the clock of the entry, then its index. */
+struct key {
+    bool is_sure;
+    int64_t said;
+    uint64_t clock, entry;
+};
+int key_compare(const struct key *a, const struct key *b);
+
+struct cell {
+    struct key key;
+    bool is_set, is_deleted;
+    struct bytes value;
+};
+/* Take the statement if its key is greater. True when it was taken. */
+bool cell_take(struct cell *cell, const struct key *key, bool is_deleted, struct bytes value);
+/* Empty when unset or deleted. */
+struct bytes cell_value(const struct cell *cell);
+
+struct subject {
+    uint64_t id;
+    struct fact_identifier identifier;
+    struct cell cells[PATIENT_FIELD_COUNT];
+    struct fact_identifier *others;
+    size_t other_count;
+    int64_t newest_result_at, touched_at;
+    bool is_new, is_dirty, is_derived_dirty;
+    struct subject *next_in_batch, *next_in_slot;
+};
+
+struct movement {
+    struct key key;
+    struct fact_movement fact;
+    bool is_cancelled; /* worked out */
+    struct key cancel_key;
+};
+struct cancel {
+    struct key key;
+    struct fact_cancel fact;
+    bool is_used; /* worked out */
+};
+struct visit {
+    uint64_t id, subject;
+    struct fact_identifier identifier;
+    struct key subject_key;
+    struct cell cells[VISIT_FIELD_COUNT];
+    struct movement *movements;
+    struct cancel *cancels;
+    size_t movement_count, movement_capacity, cancel_count, cancel_capacity;
+    bool is_new, is_dirty;
+    struct visit *next_in_batch, *next_in_slot;
+};
+
+void subject_pack(const struct subject *subject, struct text *out);
+MUST_CHECK enum err subject_unpack(struct subject *subject, struct bytes record, struct arena *arena);
+void visit_pack(const struct visit *visit, struct text *out);
+MUST_CHECK enum err visit_unpack(struct visit *visit, struct bytes record, struct arena *arena);
+
+/* The same movement said twice is one, with the content of the greater key. */
+MUST_CHECK enum err visit_take_movement(struct visit *visit, const struct key *key,
+                                        const struct fact_movement *fact, struct arena *arena);
+MUST_CHECK enum err visit_take_cancel(struct visit *visit, const struct key *key,
+                                      const struct fact_cancel *fact, struct arena *arena);
+
+/* Rule 7: which movements are cancelled, and what follows: where, since when, present or not. Sorts the movements by
+ * (holds, key). */
+void visit_work_out(struct visit *visit, struct chart_stay *stay);
+
+void identifier_pack(struct text *out, const struct fact_identifier *identifier);
+struct fact_identifier identifier_unpack(struct unpack *in);
+bool identifier_is(const struct fact_identifier *a, const struct fact_identifier *b);
+
+/* A result's statement, as stored. `feed` is the sender's id. */
+struct stored_report {
+    struct key key;
+    uint64_t feed;
+    struct fact_report fact;
+};
+void report_pack(const struct stored_report *report, struct text *out);
+MUST_CHECK enum err report_unpack(struct stored_report *report, struct bytes record,
+                                  struct arena *arena);
+
+#endif
