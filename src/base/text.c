@@ -131,6 +131,9 @@ bool base64_decode(struct bytes in, uint8_t *out, size_t out_bytes, size_t *size
     *size = 0;
     if (in.size == 0)
         return true;
+    for (size_t i = 0; i < in.size; i++)
+        if (in.data[i] >= 0x80) /* libsodium 1.0.18 takes some of these for '+' or '/' */
+            return false;
     return sodium_base642bin(out, out_bytes, (const char *)in.data, in.size, NULL, size, NULL,
                              sodium_base64_VARIANT_ORIGINAL) == 0;
 }

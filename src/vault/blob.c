@@ -18,8 +18,8 @@ struct vault_blob_writer {
     char path[VAULT_PATH_BYTES_MAX];
     int fd;
     uint64_t body_bytes;
-    struct sha256_ctx sha;             /* of the sealed file */
-    crypto_generichash_state digest;   /* of the body, for repeats */
+    struct sha256_ctx sha;           /* of the sealed file */
+    crypto_generichash_state digest; /* of the body, for repeats */
     struct age_writer age;
     uint8_t sealed[AGE_SEALED_BYTES_MAX];
     bool has_digest;
@@ -40,7 +40,8 @@ static enum err put_header(struct vault_blob_writer *blob, struct fault *fault) 
     sodium_memzero(secret, sizeof secret);
     text_init(&header, buffer, sizeof buffer);
     enum err err = age_writer_init(&blob->age, public_key, &header);
-    return err ? fault_set(fault, err, "a blob cannot be sealed") : put(blob, text_bytes(&header), fault);
+    return err ? fault_set(fault, err, "a blob cannot be sealed")
+               : put(blob, text_bytes(&header), fault);
 }
 
 static void blob_free(struct vault_blob_writer *blob, bool remove) {
@@ -97,15 +98,20 @@ enum err vault_blob_feed(struct vault_blob_writer *blob, struct bytes slice, str
 static enum err settle_file(struct vault_blob_writer *blob, const uint8_t name[TLOG_HASH_BYTES],
                             struct fault *fault) {
     struct sys *sys = blob->writer->sys;
-    char hex[65], dir[VAULT_PATH_BYTES_MAX], path[VAULT_PATH_BYTES_MAX], parent[VAULT_PATH_BYTES_MAX];
+    char hex[65], dir[VAULT_PATH_BYTES_MAX], path[VAULT_PATH_BYTES_MAX],
+        parent[VAULT_PATH_BYTES_MAX];
     struct text text;
     text_init(&text, hex, sizeof hex);
     text_put_hex(&text, bytes_from(name, TLOG_HASH_BYTES));
     vault_path(parent, blob->writer->vault_dir, "blob");
     vault_path(dir, parent, "%.2s", hex);
     vault_path(path, dir, "%s", hex);
-    if (sys_fsync(sys, blob->fd))
-        return fault_set_errno(fault, ERR_IO, errno, "a blob cannot be synced", blob->path);
+    if (sys_fsync(sys, blob->fd)) {
+        int errnum = errno;
+        /* Unless it is only full, this disk is not to be trusted with entries either. */
+        blob->writer->is_suspect |= errnum != ENOSPC && errnum != EDQUOT;
+        return fault_set_errno(fault, ERR_IO, errnum, "a blob cannot be synced", blob->path);
+    }
     enum err err = sys_make_dirs(sys, dir, 0755, fault);
     if (!err && sys_rename(sys, blob->path, path))
         err = fault_set_errno(fault, ERR_IO, errno, "a blob cannot be named", path);
@@ -123,7 +129,7 @@ static enum err finish(struct vault_blob_writer *blob, const struct vault_append
     crypto_generichash_final(&blob->digest, digest, sizeof digest);
     *is_repeat = append->check_repeat && repeats_find(&writer->repeats, digest, index);
     if (*is_repeat)
-        return ERR_OK;
+        return writer->is_suspect ? fault_set(fault, ERR_STATE, "the vault is suspect") : ERR_OK;
     size_t sealed_bytes;
     age_writer_finish(&blob->age, blob->sealed, &sealed_bytes);
     enum err err = put(blob, bytes_from(blob->sealed, sealed_bytes), fault);
@@ -140,13 +146,8 @@ static enum err finish(struct vault_blob_writer *blob, const struct vault_append
     entry.body_bytes = blob->body_bytes;
     entry.body = bytes_first(entry.body, 4096);
     entry.digest = bytes_from(digest, sizeof digest);
-    err = writer_append_sealed(writer, append, &entry, index, fault);
-    if (err == ERR_LIMIT) { /* the batch is full: what is in it becomes durable first */
-        err = vault_writer_sync(writer, fault);
-        if (!err)
-            err = writer_append_sealed(writer, append, &entry, index, fault);
-    }
-    return err;
+    /* ERR_LIMIT when the batch is full: it is the caller's to sync, since others wait for the answer to it. */
+    return writer_append_sealed(writer, append, &entry, index, fault);
 }
 
 enum err vault_blob_finish(struct vault_blob_writer *blob, const struct vault_append *append,

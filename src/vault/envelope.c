@@ -185,7 +185,8 @@ static struct bytes associated(struct sealer *sealer, const uint8_t *header) {
 }
 
 /* The compressed form if it is worth it, else the plain one. */
-static struct bytes shrink(struct sealer *sealer, size_t plain_bytes, enum compression *compression) {
+static struct bytes shrink(struct sealer *sealer, size_t plain_bytes,
+                           enum compression *compression) {
     *compression = COMPRESSION_NONE;
     struct bytes plain = bytes_from(sealer->plain, plain_bytes);
     if (plain_bytes < COMPRESS_FROM)
@@ -254,9 +255,9 @@ enum err sealer_unseal(struct sealer *sealer, struct bytes sealed, const uint8_t
     const uint8_t *nonce = sealed.data + SEAL_HEADER_BYTES;
     struct bytes data = associated(sealer, sealed.data);
     unsigned long long size;
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-            to, &size, NULL, nonce + NONCE_BYTES, sealed.size - SEAL_HEADER_BYTES - NONCE_BYTES,
-            data.data, data.size, nonce, key))
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(to, &size, NULL, nonce + NONCE_BYTES,
+                                                   sealed.size - SEAL_HEADER_BYTES - NONCE_BYTES,
+                                                   data.data, data.size, nonce, key))
         return ERR_CRYPTO;
     struct bytes plain = bytes_from(to, (size_t)size);
     if (is_compressed)

@@ -9,13 +9,13 @@
 #include <sodium.h>
 #include <stdio.h>
 
-#define EPOCH_COUNT_MAX     1024u
-#define KEY_FILE_BYTES_MAX  4096u
-#define SIGNING_KEY_LINE    "veilleuse-signing-key/1"
-#define NODE_KEY_LINE       "veilleuse-node-key/1"
-#define REPEAT_KEY_LINE     "veilleuse-repeat-key/1"
-#define EPOCH_KEY_LINE      "veilleuse-epoch-key/1"
-#define SEALED_KEY_BYTES    (KEY_BYTES + crypto_box_SEALBYTES)
+#define EPOCH_COUNT_MAX    1024u
+#define KEY_FILE_BYTES_MAX 4096u
+#define SIGNING_KEY_LINE   "veilleuse-signing-key/1"
+#define NODE_KEY_LINE      "veilleuse-node-key/1"
+#define REPEAT_KEY_LINE    "veilleuse-repeat-key/1"
+#define EPOCH_KEY_LINE     "veilleuse-epoch-key/1"
+#define SEALED_KEY_BYTES   (KEY_BYTES + crypto_box_SEALBYTES)
 
 struct epoch_keys {
     struct sys *sys;
@@ -60,13 +60,15 @@ static enum err read_secret(struct sys *sys, const char *site_dir, const char *f
         name[found_name.size] = 0;
     }
     sodium_memzero(buffer, sizeof buffer);
-    return good ? ERR_OK : fault_set_subject(fault, ERR_CORRUPT, "this key file cannot be read", path);
+    return good ? ERR_OK
+                : fault_set_subject(fault, ERR_CORRUPT, "this key file cannot be read", path);
 }
 
 /* ---- making ---- */
 
-static enum err write_epoch(struct sys *sys, const char *site_dir, const uint8_t node_secret[KEY_BYTES],
-                            uint8_t epoch_file[32], struct fault *fault) {
+static enum err write_epoch(struct sys *sys, const char *site_dir,
+                            const uint8_t node_secret[KEY_BYTES], uint8_t epoch_file[32],
+                            struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX], buffer[KEY_FILE_BYTES_MAX];
     uint8_t public_key[KEY_BYTES], key[KEY_BYTES], sealed[SEALED_KEY_BYTES];
     crypto_scalarmult_base(public_key, node_secret);
@@ -132,8 +134,8 @@ enum err keys_read_signer(struct sys *sys, const char *site_dir, struct tlog_sig
                           struct fault *fault) {
     char name[TLOG_NAME_BYTES_MAX + 1];
     uint8_t seed[KEY_BYTES];
-    enum err err = read_secret(sys, site_dir, "signing.key", SIGNING_KEY_LINE, name, sizeof name,
-                               seed, fault);
+    enum err err =
+        read_secret(sys, site_dir, "signing.key", SIGNING_KEY_LINE, name, sizeof name, seed, fault);
     if (!err)
         err = tlog_signer_from_seed(signer, bytes_from_string(name), seed);
     sodium_memzero(seed, sizeof seed);
@@ -220,7 +222,8 @@ enum err epoch_keys_open(struct epoch_keys **out, struct sys *sys, const char *s
     keys->sys = sys;
     snprintf(keys->site_dir, sizeof keys->site_dir, "%s", site_dir);
     keys->secrets = sodium_malloc((size_t)(1 + EPOCH_COUNT_MAX) * KEY_BYTES);
-    enum err err = keys->secrets ? ERR_OK : fault_set(fault, ERR_MEMORY, "no locked memory for keys");
+    enum err err =
+        keys->secrets ? ERR_OK : fault_set(fault, ERR_MEMORY, "no locked memory for keys");
     if (!err)
         err = read_secret(sys, site_dir, "node.key", NODE_KEY_LINE, NULL, 0, keys->secrets, fault);
     if (!err)

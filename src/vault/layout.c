@@ -34,6 +34,9 @@ enum err record_read(struct bytes b, struct record *record) {
     record->durable = load_u64(b.data + 16);
     memcpy(record->leaf.bytes, b.data + 24, TLOG_HASH_BYTES);
     record->sealed = bytes_from(b.data + RECORD_HEADER_BYTES, size);
+    for (size_t i = RECORD_HEADER_BYTES + size; i < record_bytes(size); i++)
+        if (b.data[i])
+            return ERR_CORRUPT;
     struct tlog_hash leaf;
     tlog_leaf_hash(record->sealed, &leaf);
     return memcmp(leaf.bytes, record->leaf.bytes, sizeof leaf.bytes) ? ERR_CORRUPT : ERR_OK;

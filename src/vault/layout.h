@@ -35,9 +35,10 @@ MUST_CHECK enum err segments_list(struct sys *sys, const char *vault_dir, uint64
 void segment_path(char path[VAULT_PATH_BYTES_MAX], const char *vault_dir, uint64_t first);
 
 /* How many entries the vault holds with its segments. ERR_CORRUPT: something that had been synced is damaged;
- * fault.subject is the file, fault.at the byte. */
+ * fault.subject is the file, fault.at the byte. The writer's own look, at its start, makes durable what it finds, and
+ * passes over damage to what is published; every other is stricter, and changes nothing. */
 MUST_CHECK enum err segments_measure(struct sys *sys, const char *vault_dir, uint64_t published,
-                                     uint64_t *size, struct fault *fault);
+                                     bool is_writer, uint64_t *size, struct fault *fault);
 
 /* The published checkpoint as it lies on disk; size 0 and the empty root when there is none yet. */
 struct checkpoint_file {

@@ -66,7 +66,8 @@ enum err vault_opener_unseal(struct vault_opener *opener, struct bytes sealed,
     return err ? fault_set(fault, err, "an entry cannot be unsealed") : ERR_OK;
 }
 
-static enum err give(struct vault_opener *opener, size_t plain_bytes, vault_take take, void *owner) {
+static enum err give(struct vault_opener *opener, size_t plain_bytes, vault_take take,
+                     void *owner) {
     return plain_bytes ? take(owner, bytes_from(opener->plain, plain_bytes)) : ERR_OK;
 }
 

@@ -6,8 +6,10 @@
  *     that size is ever signed.
  *   3 A file that stands is never replaced by one that differs.
  *
- *   write *.new, sync -> read back, hash -> keys/signed -> rename, sync directories -> checkpoints/<size> -> checkpoint
+ *   write *.new, sync -> read back, hash -> keys/signed -> rename, sync directories -> checkpoint -> checkpoints/<size>
  *   A crash in between leaves *.new files, or files that the old checkpoint does not know; the next round writes the same.
+ *   The kept copy comes last, so that one larger than `checkpoint` always means that an old checkpoint was put back; a
+ *   missing one is made good at the next start.
  */
 #include "vault/keys.h"
 #include "vault/layout.h"
@@ -15,6 +17,7 @@
 #include "base/pool.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -46,7 +49,7 @@ struct vault_publisher {
     struct tlog_hash signed_root;
     uint8_t *bundle;
     size_t bundle_bytes;
-    uint8_t *back; /* for reading back */
+    uint8_t *back;      /* for reading back */
     char (*files)[160]; /* written in this round, relative, without .new */
     size_t file_count;
     char (*dirs)[128];
@@ -79,8 +82,7 @@ static void note_dir(struct vault_publisher *publisher, const char *relative) {
     for (size_t i = 0; i < publisher->dir_count; i++)
         if (strlen(publisher->dirs[i]) == size && !memcmp(publisher->dirs[i], relative, size))
             return;
-    if (publisher->dir_count == DIRS_PER_ROUND || size >= sizeof publisher->dirs[0])
-        return; /* more than a round makes; sys_make_dirs has synced the new ones' parents */
+    assert(publisher->dir_count < DIRS_PER_ROUND && size < sizeof publisher->dirs[0]);
     char *dir = publisher->dirs[publisher->dir_count++];
     memcpy(dir, relative, size);
     dir[size] = 0;
@@ -107,9 +109,26 @@ static enum err read_back(struct vault_publisher *publisher, int fd, struct byte
     }
     enum err err = sys_pread_all(publisher->sys, fd, publisher->back, data.size, 0, path, fault);
     if (!err && memcmp(publisher->back, data.data, data.size))
-        err = fault_set_subject(fault, ERR_CORRUPT, "the disk gave back other bytes than were written",
-                                path);
+        err = fault_set_subject(fault, ERR_CORRUPT,
+                                "the disk gave back other bytes than were written", path);
     return err;
+}
+
+/* Hash the bundle again, as it was read back, against the level-0 tile that will stand beside it. */
+static enum err check_back(struct vault_publisher *publisher, unsigned width, size_t bundle_bytes,
+                           struct fault *fault) {
+    size_t at = 0;
+    for (unsigned i = 0; i < width; i++) {
+        struct tlog_hash leaf;
+        if (bundle_bytes - at < 2 || bundle_bytes - at - 2 < load_u16(publisher->back + at))
+            return fault_set(fault, ERR_CORRUPT, "a bundle changed while it was written");
+        size_t size = load_u16(publisher->back + at);
+        tlog_leaf_hash(bytes_from(publisher->back + at + 2, size), &leaf);
+        if (memcmp(leaf.bytes, publisher->levels[0].hashes[i].bytes, TLOG_HASH_BYTES))
+            return fault_set(fault, ERR_CORRUPT, "an entry is not what was hashed before");
+        at += 2 + size;
+    }
+    return at == bundle_bytes ? ERR_OK : fault_set(fault, ERR_CORRUPT, "a bundle is too long");
 }
 
 static enum err write_new(struct vault_publisher *publisher, const char *relative,
@@ -162,8 +181,9 @@ static enum err push(struct vault_publisher *publisher, const struct tlog_hash *
                                   bytes_from(level->hashes, sizeof level->hashes), fault);
         if (err)
             return err;
-        tlog_subtree_hash(level->hashes, TLOG_TILE_WIDTH, &hash);
-        level->width = 0;
+        /* Of what was read back, not of what was meant. */
+        tlog_subtree_hash((const struct tlog_hash *)publisher->back, TLOG_TILE_WIDTH, &hash);
+        level->width = 0; /* the hashes stay: the bundle is checked against them */
         level->number++;
     }
     return fault_set(fault, ERR_LIMIT, "the tree is larger than can be");
@@ -173,7 +193,8 @@ static enum err add_entry(struct vault_publisher *publisher, uint64_t durable_si
                           struct fault *fault) {
     struct bytes sealed;
     struct tlog_hash leaf;
-    enum err err = vault_reader_sealed(publisher->reader, publisher->size, durable_size, &sealed, fault);
+    enum err err =
+        vault_reader_sealed(publisher->reader, publisher->size, durable_size, &sealed, fault);
     if (err)
         return err;
     store_u16(publisher->bundle + publisher->bundle_bytes, (uint16_t)sealed.size);
@@ -187,7 +208,8 @@ static enum err add_entry(struct vault_publisher *publisher, uint64_t durable_si
         return err;
     struct bytes whole = bytes_from(publisher->bundle, publisher->bundle_bytes);
     publisher->bundle_bytes = 0;
-    return write_tile(publisher, TLOG_LEVEL_ENTRIES, number, TLOG_TILE_WIDTH, whole, fault);
+    err = write_tile(publisher, TLOG_LEVEL_ENTRIES, number, TLOG_TILE_WIDTH, whole, fault);
+    return err ? err : check_back(publisher, TLOG_TILE_WIDTH, whole.size, fault);
 }
 
 static enum err write_partials(struct vault_publisher *publisher, struct fault *fault) {
@@ -200,6 +222,8 @@ static enum err write_partials(struct vault_publisher *publisher, struct fault *
         if (!err && l == 0)
             err = write_tile(publisher, TLOG_LEVEL_ENTRIES, level->number, level->width,
                              bytes_from(publisher->bundle, publisher->bundle_bytes), fault);
+        if (!err && l == 0)
+            err = check_back(publisher, level->width, publisher->bundle_bytes, fault);
         if (err)
             return err;
     }
@@ -222,7 +246,8 @@ static enum err read_signed(struct vault_publisher *publisher, struct fault *fau
         base64_decode(rest, publisher->signed_root.bytes, TLOG_HASH_BYTES, &root_bytes) &&
         root_bytes == TLOG_HASH_BYTES)
         return ERR_OK;
-    return fault_set_subject(fault, err ? err : ERR_CORRUPT, "what was signed last cannot be read", path);
+    return fault_set_subject(fault, err ? err : ERR_CORRUPT, "what was signed last cannot be read",
+                             path);
 }
 
 /* The compare-and-swap: a size signed before must have had this root. */
@@ -232,7 +257,8 @@ static enum err claim(struct vault_publisher *publisher, const struct tlog_hash 
         return ERR_OK; /* on the way to what was signed already: nothing is signed here */
     if (publisher->size == publisher->signed_size)
         return memcmp(root, &publisher->signed_root, sizeof *root)
-                   ? fault_set_at(fault, ERR_CORRUPT, "another tree was signed for size", publisher->size)
+                   ? fault_set_at(fault, ERR_CORRUPT, "another tree was signed for size",
+                                  publisher->size)
                    : ERR_OK;
     char path[VAULT_PATH_BYTES_MAX], buffer[128];
     struct text text;
@@ -260,9 +286,11 @@ static enum err same_as_standing(struct vault_publisher *publisher, const char *
     if (!err)
         err = sys_read_file(publisher->sys, path, standing, BUNDLE_BYTES_MAX, &size, fault);
     if (!err)
-        err = sys_read_file(publisher->sys, path_new, publisher->back, BUNDLE_BYTES_MAX, &size_new, fault);
+        err = sys_read_file(publisher->sys, path_new, publisher->back, BUNDLE_BYTES_MAX, &size_new,
+                            fault);
     if (!err && (size != size_new || memcmp(standing, publisher->back, size)))
-        err = fault_set_subject(fault, ERR_CORRUPT, "a file that stands would be changed: refused", path);
+        err = fault_set_subject(fault, ERR_CORRUPT, "a file that stands would be changed: refused",
+                                path);
     memory_free(standing);
     return err;
 }
@@ -276,6 +304,8 @@ static enum err rename_all(struct vault_publisher *publisher, struct fault *faul
         enum err err = ERR_OK;
         if (!sys_stat(publisher->sys, path, &st))
             err = same_as_standing(publisher, path, path_new, fault);
+        else if (errno != ENOENT)
+            err = fault_set_errno(fault, ERR_IO, errno, "a tile cannot be looked at", path);
         if (!err && sys_rename(publisher->sys, path_new, path))
             err = fault_set_errno(fault, ERR_IO, errno, "a tile cannot be named", path);
         if (err)
@@ -289,6 +319,17 @@ static enum err rename_all(struct vault_publisher *publisher, struct fault *faul
             return err;
     }
     return ERR_OK;
+}
+
+/* Each published checkpoint stays, under its size. */
+static enum err keep_checkpoint(struct vault_publisher *publisher, uint64_t size, struct bytes note,
+                                struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    struct stat st;
+    vault_path(path, publisher->vault_dir, "checkpoints/%llu", (unsigned long long)size);
+    if (!sys_stat(publisher->sys, path, &st))
+        return ERR_OK;
+    return sys_replace_file(publisher->sys, path, note, 0644, fault);
 }
 
 static enum err sign(struct vault_publisher *publisher, const struct tlog_hash *root,
@@ -307,17 +348,32 @@ static enum err sign(struct vault_publisher *publisher, const struct tlog_hash *
     tlog_put_signature(&note, publisher->signer, body);
     if (note.full)
         return fault_set(fault, ERR_LIMIT, "the checkpoint is too long");
-    vault_path(path, publisher->vault_dir, "checkpoints/%llu", (unsigned long long)publisher->size);
-    enum err err = sys_replace_file(publisher->sys, path, text_bytes(&note), 0644, fault);
     vault_path(path, publisher->vault_dir, "checkpoint");
-    return err ? err : sys_replace_file(publisher->sys, path, text_bytes(&note), 0644, fault);
+    enum err err = sys_replace_file(publisher->sys, path, text_bytes(&note), 0644, fault);
+    return err ? err : keep_checkpoint(publisher, publisher->size, text_bytes(&note), fault);
 }
 
-/* Partial tiles of the tree before go once the full tile stands. */
+/* Everything in one directory of partial tiles, and the directory. What cannot be removed is harmless. */
+static void remove_dir(struct vault_publisher *publisher, const char *path) {
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        char file[VAULT_PATH_BYTES_MAX];
+        vault_path(file, path, "%s", entry->d_name);
+        if (entry->d_name[0] != '.' && sys_unlink(publisher->sys, file))
+            break;
+    }
+    if (dir)
+        closedir(dir);
+    if (remove(path))
+        return;
+}
+
+/* The partial tiles that led to a full one go once that stands: every width, since each publication wrote another. */
 static void remove_old_partials(struct vault_publisher *publisher, uint64_t old_size) {
     for (unsigned l = 0; l < LEVELS; l++) {
         unsigned width = tlog_partial_width(old_size, l);
-        uint64_t number = l < 8 ? old_size >> (8 * l) >> 8 : 0;
+        uint64_t number = old_size >> (8 * l) >> 8;
         if (width == 0 || number == publisher->levels[l].number)
             continue;
         for (int is_bundle = 0; is_bundle <= (l == 0); is_bundle++) {
@@ -326,11 +382,8 @@ static void remove_old_partials(struct vault_publisher *publisher, uint64_t old_
             text_init(&text, relative, sizeof relative);
             tlog_put_tile_path(&text, is_bundle ? TLOG_LEVEL_ENTRIES : (int)l, number, width);
             vault_path(path, publisher->vault_dir, "%s", relative);
-            if (sys_unlink(publisher->sys, path))
-                continue; /* an old partial tile is harmless */
             *strrchr(path, '/') = 0;
-            if (remove(path))
-                continue; /* other widths are still there */
+            remove_dir(publisher, path);
         }
     }
 }
@@ -370,7 +423,8 @@ static enum err load_level(struct vault_publisher *publisher, unsigned l, uint64
     size_t wanted = level->width * (size_t)TLOG_HASH_BYTES;
     enum err err = sys_read_file(publisher->sys, path, level->hashes, wanted, &got, fault);
     if (!err && got != wanted)
-        err = fault_set_subject(fault, ERR_CORRUPT, "this tile has another size than its name says", path);
+        err = fault_set_subject(fault, ERR_CORRUPT, "this tile has another size than its name says",
+                                path);
     return err;
 }
 
@@ -394,7 +448,11 @@ static enum err load_tree(struct vault_publisher *publisher, struct fault *fault
     struct tlog_hash root;
     tree_root(publisher, &root);
     if (!err && memcmp(&root, &file->checkpoint.root, sizeof root))
-        err = fault_set_subject(fault, ERR_CORRUPT, "the tiles do not make the checkpoint's root", path);
+        err = fault_set_subject(fault, ERR_CORRUPT, "the tiles do not make the checkpoint's root",
+                                path);
+    if (!err && file->note_bytes)
+        err = keep_checkpoint(publisher, publisher->size, bytes_from(file->note, file->note_bytes),
+                              fault);
     memory_free(file);
     return err;
 }
@@ -404,7 +462,8 @@ static enum err load_bundle(struct vault_publisher *publisher, struct fault *fau
     uint64_t from = publisher->size - publisher->size % TLOG_TILE_WIDTH;
     for (uint64_t index = from; index < publisher->size; index++) {
         struct bytes sealed;
-        enum err err = vault_reader_sealed(publisher->reader, index, publisher->size, &sealed, fault);
+        enum err err =
+            vault_reader_sealed(publisher->reader, index, publisher->size, &sealed, fault);
         if (err)
             return err;
         store_u16(publisher->bundle + publisher->bundle_bytes, (uint16_t)sealed.size);

@@ -98,8 +98,9 @@ static enum err read_bundle(struct vault_reader *reader, const char *path, struc
     struct stat st;
     int fd = sys_open(reader->sys, path, O_RDONLY, 0);
     if (fd < 0)
-        return errno == ENOENT ? ERR_NOT_FOUND
-                               : fault_set_errno(fault, ERR_IO, errno, "a bundle cannot be read", path);
+        return errno == ENOENT
+                   ? ERR_NOT_FOUND
+                   : fault_set_errno(fault, ERR_IO, errno, "a bundle cannot be read", path);
     enum err err = ERR_OK;
     if (sys_fstat(reader->sys, fd, &st))
         err = fault_set_errno(fault, ERR_IO, errno, "a bundle cannot be read", path);
@@ -178,8 +179,9 @@ static enum err enter_segment(struct vault_reader *reader, uint64_t index, struc
     segment_path(path, reader->vault_dir, reader->firsts[i - 1]);
     reader->segment_fd = sys_open(reader->sys, path, O_RDONLY, 0);
     if (reader->segment_fd < 0)
-        return errno == ENOENT ? ERR_NOT_FOUND
-                               : fault_set_errno(fault, ERR_IO, errno, "a segment cannot be read", path);
+        return errno == ENOENT
+                   ? ERR_NOT_FOUND
+                   : fault_set_errno(fault, ERR_IO, errno, "a segment cannot be read", path);
     reader->segment_first = reader->next_index = reader->firsts[i - 1];
     reader->segment_next_first = i < count ? reader->firsts[i] : UINT64_MAX;
     reader->next_at = reader->window_at = 0;
@@ -205,7 +207,8 @@ static struct bytes window_here(const struct vault_reader *reader) {
 }
 
 /* The record where the reader stands. What the window holds may be older than the file: look again once. */
-static enum err read_record(struct vault_reader *reader, struct record *record, struct fault *fault) {
+static enum err read_record(struct vault_reader *reader, struct record *record,
+                            struct fault *fault) {
     enum err err = record_read(window_here(reader), record);
     if (!err && record->index == reader->next_index)
         return ERR_OK;

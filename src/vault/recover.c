@@ -68,7 +68,7 @@ enum err writer_recover(struct vault_writer *writer, struct fault *fault) {
     if (!err)
         err = checkpoint_load(writer->sys, path, checkpoint, fault);
     if (!err)
-        err = segments_measure(writer->sys, writer->vault_dir, checkpoint->checkpoint.size,
+        err = segments_measure(writer->sys, writer->vault_dir, checkpoint->checkpoint.size, true,
                                &writer->durable_size, fault);
     memory_free(checkpoint);
     if (err)

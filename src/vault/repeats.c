@@ -7,10 +7,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define GENERATION_US    (INT64_C(7) * 24 * 3600 * US_PER_S)
-#define CAPACITY_FIRST   4096u
-#define INDEX_FORGOTTEN  UINT64_MAX
-#define LOAD_BYTES       (64u * 1024u * REPEAT_RECORD_BYTES)
+#define GENERATION_US   (INT64_C(7) * 24 * 3600 * US_PER_S)
+#define CAPACITY_FIRST  4096u
+#define INDEX_FORGOTTEN UINT64_MAX
+#define LOAD_BYTES      (64u * 1024u * REPEAT_RECORD_BYTES)
 
 struct repeat_slot {
     uint8_t digest[DIGEST_BYTES];
@@ -104,10 +104,16 @@ void repeats_add(struct repeats *repeats, const uint8_t digest[DIGEST_BYTES], ui
     slot->index_plus_one = index + 1;
 }
 
-void repeats_forget(struct repeats *repeats, const uint8_t digest[DIGEST_BYTES]) {
-    struct repeat_slot *slot = slot_of(&repeats->current, digest);
-    if (slot->index_plus_one)
+static void table_forget(struct repeat_table *table, const uint8_t *digest, uint64_t index) {
+    struct repeat_slot *slot = slot_of(table, digest);
+    if (slot->index_plus_one == index + 1)
         slot->index_plus_one = INDEX_FORGOTTEN;
+}
+
+/* In both: the generations may have turned over since it was added. */
+void repeats_forget(struct repeats *repeats, const uint8_t digest[DIGEST_BYTES], uint64_t index) {
+    table_forget(&repeats->current, digest, index);
+    table_forget(&repeats->previous, digest, index);
 }
 
 /* ---- the cache file ---- */
@@ -141,7 +147,9 @@ static off_t load_records(struct repeats *repeats, struct sys *sys, uint8_t *buf
             repeats->known_size = index + 1;
         }
         if (size < (ssize_t)LOAD_BYTES)
-            return at + (size > 0 ? size / (ssize_t)REPEAT_RECORD_BYTES * (ssize_t)REPEAT_RECORD_BYTES : 0);
+            return at + (size > 0
+                             ? size / (ssize_t)REPEAT_RECORD_BYTES * (ssize_t)REPEAT_RECORD_BYTES
+                             : 0);
         at += size;
     }
 }

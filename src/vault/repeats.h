@@ -20,19 +20,20 @@ struct repeat_table {
 struct repeats {
     struct repeat_table current, previous;
     uint32_t count_max;
-    int fd; /* of the cache file; -1: none */
+    int fd;              /* of the cache file; -1: none */
     uint64_t known_size; /* entries below this are in the tables or too old */
 };
 
 MUST_CHECK enum err repeats_init(struct repeats *repeats, uint32_t count_max);
 void repeats_release(struct repeats *repeats, struct sys *sys);
 /* The index where this body stands. */
-bool repeats_find(const struct repeats *repeats, const uint8_t digest[DIGEST_BYTES], uint64_t *index);
+bool repeats_find(const struct repeats *repeats, const uint8_t digest[DIGEST_BYTES],
+                  uint64_t *index);
 /* ERR_MEMORY is not fatal to the caller: the body is then not remembered. */
 void repeats_add(struct repeats *repeats, const uint8_t digest[DIGEST_BYTES], uint64_t index,
                  int64_t now_us);
-/* Take back what a failed batch had added. */
-void repeats_forget(struct repeats *repeats, const uint8_t digest[DIGEST_BYTES]);
+/* Take back what a failed batch had added for `index`. */
+void repeats_forget(struct repeats *repeats, const uint8_t digest[DIGEST_BYTES], uint64_t index);
 
 /* Read the cache file: what it says of entries below durable_size. Sets known_size. */
 void repeats_load(struct repeats *repeats, struct sys *sys, const char *site_dir,

@@ -22,18 +22,23 @@
 #include "base/time.h"
 #include "formats/tlog/tlog.h"
 
-#define VAULT_INLINE_BYTES_MAX  (48u * 1024u)
-#define VAULT_PATH_BYTES_MAX    1024u
-#define VAULT_RESERVE_BYTES     (UINT64_C(256) << 20)
+#define VAULT_INLINE_BYTES_MAX (48u * 1024u)
+#define VAULT_PATH_BYTES_MAX   1024u
+#define VAULT_RESERVE_BYTES    (UINT64_C(256) << 20)
 
-enum vault_kind { /* numbers are part of the format */
-    VAULT_MESSAGE = 1, /* bytes from a system, as they came */
-    VAULT_FACT = 2,    /* entered by a person: FHIR R4 JSON */
-    VAULT_KEY = 3,     /* the hash of keys/<epoch> */
-    VAULT_BLOB = 4,    /* a message whose bytes are in blob/: body is a struct vault_blob_ref as docs/format/vault.md has it */
-    VAULT_NOTE = 5     /* of the system: start, declared downtime, a chart that died twice on an entry */
+enum vault_kind {                    /* numbers are part of the format */
+                  VAULT_MESSAGE = 1, /* bytes from a system, as they came */
+                  VAULT_FACT = 2,    /* entered by a person: FHIR R4 JSON */
+                  VAULT_KEY = 3,     /* the hash of keys/<epoch> */
+                  VAULT_BLOB =
+                      4, /* a message whose bytes are in blob/: body is a struct vault_blob_ref as docs/format/vault.md has it */
+                  VAULT_NOTE =
+                      5 /* of the system: start, declared downtime, a chart that died twice on an entry */
 };
-enum vault_flag { VAULT_CLOCK_DOUBTFUL = 1, VAULT_UNFRAMED = 2 /* bytes outside a frame, or cut off */ };
+enum vault_flag {
+    VAULT_CLOCK_DOUBTFUL = 1,
+    VAULT_UNFRAMED = 2 /* bytes outside a frame, or cut off */
+};
 
 struct vault_entry {
     enum vault_kind kind;
@@ -43,10 +48,11 @@ struct vault_entry {
     hlc_stamp clock;         /* given by the writer */
     int64_t received_at;
     struct bytes author, role; /* empty unless a person wrote it */
-    struct bytes body;         /* raw; for a blob: its first bytes, up to 4 KiB, so that it can be told what it is */
-    uint64_t body_bytes;       /* the whole body's size, blob or not */
-    struct bytes blob_name;    /* 32 bytes of SHA-256 of the sealed file; empty unless a blob */
-    struct bytes digest;       /* 16 bytes: keyed digest of the body, for repeats; given by the writer */
+    struct bytes
+        body; /* raw; for a blob: its first bytes, up to 4 KiB, so that it can be told what it is */
+    uint64_t body_bytes;    /* the whole body's size, blob or not */
+    struct bytes blob_name; /* 32 bytes of SHA-256 of the sealed file; empty unless a blob */
+    struct bytes digest; /* 16 bytes: keyed digest of the body, for repeats; given by the writer */
 };
 
 /* ---- making one; its keys ---- */
@@ -58,9 +64,10 @@ MUST_CHECK enum err vault_create(struct sys *sys, const char *site_dir, const ch
 /* ---- writer: commit only ---- */
 struct vault_writer;
 struct vault_writer_options {
-    uint64_t reserve_bytes;      /* kept free for what people enter; VAULT_RESERVE_BYTES by default when 0; UINT64_MAX: none */
-    uint64_t segment_bytes;      /* of a write-ahead segment; 0: 64 MiB */
-    uint32_t repeat_count_max;   /* 0: 2,000,000 */
+    uint64_t
+        reserve_bytes; /* kept free for what people enter; VAULT_RESERVE_BYTES by default when 0; UINT64_MAX: none */
+    uint64_t segment_bytes;    /* of a write-ahead segment; 0: 64 MiB */
+    uint32_t repeat_count_max; /* 0: 2,000,000 */
 };
 /* Recovers: reads the segments from the disk, finds the last whole record, rebuilds the repeat digests.
  * ERR_CORRUPT when something that had been synced is damaged (nothing is cut off then). */
@@ -72,13 +79,14 @@ void vault_writer_close(struct vault_writer *writer);
 
 struct vault_append {
     const struct vault_entry *entry; /* clock is stamped here; digest computed here */
-    bool check_repeat;               /* an entry with the same body within 7 days is not stored again */
-    bool is_from_person;             /* may use the reserve */
+    bool check_repeat;   /* an entry with the same body within 7 days is not stored again */
+    bool is_from_person; /* may use the reserve */
 };
 /* Seal into the pending batch. *index is where it will stand, or where the same body stands already (*is_repeat).
  * Nothing is durable before vault_writer_sync; a repeat may be of an entry that is not durable yet. */
-MUST_CHECK enum err vault_writer_append(struct vault_writer *writer, const struct vault_append *append,
-                                        uint64_t *index, bool *is_repeat, struct fault *fault);
+MUST_CHECK enum err vault_writer_append(struct vault_writer *writer,
+                                        const struct vault_append *append, uint64_t *index,
+                                        bool *is_repeat, struct fault *fault);
 /* One write and one fdatasync for all that is pending. After an error the pending batch is not durable and must
  * not be acknowledged; ERR_FULL: it was taken back whole and can be tried again; ERR_IO: suspect for good. */
 MUST_CHECK enum err vault_writer_sync(struct vault_writer *writer, struct fault *fault);
@@ -123,7 +131,8 @@ MUST_CHECK enum err vault_reader_sealed(struct vault_reader *reader, uint64_t in
                                         uint64_t durable_size, struct bytes *sealed,
                                         struct fault *fault);
 /* How many entries can be read now (published, and whole records of the segments). */
-MUST_CHECK enum err vault_reader_size(struct vault_reader *reader, uint64_t *size, struct fault *fault);
+MUST_CHECK enum err vault_reader_size(struct vault_reader *reader, uint64_t *size,
+                                      struct fault *fault);
 
 /* ---- opener: open only (and offline commands); holds the epoch keys ---- */
 struct vault_opener;
@@ -151,9 +160,10 @@ struct vault_report {
     char damage[200];                        /* in words */
 };
 struct vault_verify_options {
-    bool quick;           /* from the last verified point: checkpoint, last tiles, segments */
+    bool quick;            /* from the last verified point: checkpoint, last tiles, segments */
     unsigned worker_count; /* processes; 0: one a core */
-    const char *verifier_text; /* the public key, when PATH is not a site; NULL: the one beside the vault */
+    const char *
+        verifier_text; /* the public key, when PATH is not a site; NULL: the one beside the vault */
 };
 /* `path`: a site or a vault. ERR_OK: whole. ERR_CORRUPT or ERR_CRYPTO: the report says where. */
 MUST_CHECK enum err vault_verify(struct sys *sys, const char *path,

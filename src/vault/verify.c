@@ -17,10 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LEVELS            8u
-#define WORKERS_MAX       64u
-#define BUNDLE_BYTES_MAX  ((size_t)TLOG_TILE_WIDTH * (TLOG_ENTRY_BYTES_MAX + 2))
-#define CHECKPOINTS_MAX   1000000u
+#define LEVELS           8u
+#define WORKERS_MAX      64u
+#define BUNDLE_BYTES_MAX ((size_t)TLOG_TILE_WIDTH * (TLOG_ENTRY_BYTES_MAX + 2))
+#define CHECKPOINTS_MAX  1000000u
 
 struct damage { /* also what a worker writes to its pipe */
     uint64_t index, at, bytes_read;
@@ -101,7 +101,8 @@ static void check_bundle(struct verify *verify, uint64_t number, struct damage *
         found(damage, path, first, 0, "the tile is missing or of a wrong size");
         return;
     }
-    if (sys_read_file(verify->sys, bundle_path, verify->bundle, BUNDLE_BYTES_MAX, &bundle_bytes, NULL)) {
+    if (sys_read_file(verify->sys, bundle_path, verify->bundle, BUNDLE_BYTES_MAX, &bundle_bytes,
+                      NULL)) {
         found(damage, bundle_path, first, 0, "the bundle is missing or cannot be read");
         return;
     }
@@ -176,8 +177,9 @@ static enum err check_bundles(struct verify *verify, unsigned workers, struct da
         sys_close(NULL, fds[i]);
         waitpid(pids[i], NULL, 0);
     }
-    return started == workers ? ERR_OK
-                              : fault_set_errno(fault, ERR_IO, errno, "no process can be started", "");
+    return started == workers
+               ? ERR_OK
+               : fault_set_errno(fault, ERR_IO, errno, "no process can be started", "");
 }
 
 /* ---- the tree above ---- */
@@ -209,7 +211,8 @@ static void check_tile(struct verify *verify, unsigned l, struct damage *damage)
     }
     damage->bytes_read += got;
     for (unsigned i = 0; i < level->width; i++)
-        if (memcmp(verify->tile + (size_t)i * TLOG_HASH_BYTES, level->hashes[i].bytes, TLOG_HASH_BYTES)) {
+        if (memcmp(verify->tile + (size_t)i * TLOG_HASH_BYTES, level->hashes[i].bytes,
+                   TLOG_HASH_BYTES)) {
             found(damage, path, first + ((uint64_t)i << (8 * l)), (uint64_t)i * TLOG_HASH_BYTES,
                   "the tile does not follow from those below");
             return;
@@ -276,7 +279,8 @@ static void check_tree(struct verify *verify, struct damage *damage) {
     tree_root(verify, &root);
     char path[VAULT_PATH_BYTES_MAX];
     vault_path(path, verify->vault_dir, "checkpoint");
-    if (!damage->is_found && memcmp(root.bytes, verify->checkpoint->checkpoint.root.bytes, TLOG_HASH_BYTES))
+    if (!damage->is_found &&
+        memcmp(root.bytes, verify->checkpoint->checkpoint.root.bytes, TLOG_HASH_BYTES))
         found(damage, path, size, 0, "the tree is not the one that was signed");
     if (!damage->is_found && verify->size_at < verify->size_count) {
         vault_path(path, verify->vault_dir, "checkpoints/%llu",
@@ -303,7 +307,8 @@ static void load_edge(struct verify *verify, struct damage *damage) {
     }
     struct tlog_hash root;
     tree_root(verify, &root);
-    if (!damage->is_found && memcmp(root.bytes, verify->checkpoint->checkpoint.root.bytes, TLOG_HASH_BYTES))
+    if (!damage->is_found &&
+        memcmp(root.bytes, verify->checkpoint->checkpoint.root.bytes, TLOG_HASH_BYTES))
         found(damage, "checkpoint", size, 0, "the tree is not the one that was signed");
 }
 
@@ -436,19 +441,46 @@ static void fill_report(struct verify *verify, const struct damage *damage) {
     snprintf(report->damage, sizeof report->damage, "%s", damage->what);
 }
 
-static void check_segments(struct verify *verify, struct damage *damage) {
-    struct fault fault = {0};
-    enum err err = segments_measure(verify->sys, verify->vault_dir,
-                                    verify->checkpoint->checkpoint.size,
-                                    &verify->report->durable_size, &fault);
-    if (err == ERR_CORRUPT)
-        found(damage, fault.subject, verify->report->durable_size, fault.at, fault.what);
+/* How far the vault is published now: segments below it may be gone. */
+static enum err published_now(struct verify *verify, uint64_t *size, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    struct checkpoint_file *file = memory_alloc(1, sizeof *file);
+    if (!file)
+        return fault_set(fault, ERR_MEMORY, "no memory to verify with");
+    vault_path(path, verify->vault_dir, "checkpoint");
+    enum err err = checkpoint_load(verify->sys, path, file, fault);
+    *size = file->checkpoint.size;
+    memory_free(file);
+    return err;
+}
+
+/* On a living vault segments grow and go while they are read: what looks damaged is looked at again. */
+static enum err check_segments(struct verify *verify, struct damage *damage, struct fault *fault) {
+    struct fault own;
+    enum err err = ERR_MORE;
+    for (int attempt = 0; err && attempt < 3; attempt++) {
+        uint64_t published = 0;
+        own = (struct fault){0};
+        err = published_now(verify, &published, &own);
+        if (!err)
+            err = segments_measure(verify->sys, verify->vault_dir, published, false,
+                                   &verify->report->durable_size, &own);
+    }
+    if (err == ERR_CORRUPT) {
+        found(damage, own.subject, verify->report->durable_size, own.at, own.what);
+        return ERR_OK;
+    }
+    if (err && fault)
+        *fault = own;
+    return err;
 }
 
 static enum err verify_all(struct verify *verify, const struct vault_verify_options *options,
                            struct damage *damage, struct fault *fault) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned workers = options->worker_count ? options->worker_count : cores > 0 ? (unsigned)cores : 1;
+    unsigned workers = options->worker_count ? options->worker_count
+                       : cores > 0           ? (unsigned)cores
+                                             : 1;
     enum err err = load_verifier(verify, options->verifier_text, fault);
     if (!err)
         err = list_checkpoints(verify, fault);
@@ -471,11 +503,12 @@ static enum err verify_all(struct verify *verify, const struct vault_verify_opti
     vault_path(path, verify->vault_dir, "wal");
     verify->report->durable_size = verify->checkpoint->checkpoint.size;
     if (!err && !sys_stat(verify->sys, path, &st))
-        check_segments(verify, damage);
+        err = check_segments(verify, damage, fault);
     return err;
 }
 
-static void find_vault_dir(struct sys *sys, const char *path, char vault_dir[VAULT_PATH_BYTES_MAX]) {
+static void find_vault_dir(struct sys *sys, const char *path,
+                           char vault_dir[VAULT_PATH_BYTES_MAX]) {
     struct stat st;
     vault_path(vault_dir, path, "vault");
     if (sys_stat(sys, vault_dir, &st))

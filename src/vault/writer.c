@@ -25,13 +25,23 @@
 
 /* ---- making a site's vault ---- */
 
+/* The site itself, and its name in the directory above. */
+static enum err sync_site(struct sys *sys, const char *site_dir, struct fault *fault) {
+    char parent[VAULT_PATH_BYTES_MAX];
+    vault_path(parent, site_dir, "..");
+    enum err err = sys_sync_dir(sys, site_dir, fault);
+    return err ? err : sys_sync_dir(sys, parent, fault);
+}
+
 static enum err make_dirs(struct sys *sys, const char *site_dir, struct fault *fault) {
     static const struct {
         const char *name;
         mode_t mode;
     } dirs[] = {
-        {"keys", 0700},      {"cache", 0700},       {"vault", 0755},        {"vault/wal", 0700},
-        {"vault/keys", 0755}, {"vault/tile", 0755}, {"vault/blob", 0755}, {"vault/checkpoints", 0755},
+        {"keys", 0700},       {"cache", 0700},
+        {"vault", 0755},      {"vault/wal", 0700},
+        {"vault/keys", 0755}, {"vault/tile", 0755},
+        {"vault/blob", 0755}, {"vault/checkpoints", 0755},
     };
     for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
         char path[VAULT_PATH_BYTES_MAX];
@@ -81,6 +91,8 @@ enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
     enum err err = make_dirs(sys, site_dir, fault);
     if (!err)
         err = keys_create(sys, site_dir, origin, epoch_file, fault);
+    if (!err)
+        err = sync_site(sys, site_dir, fault);
     return err ? err : write_first(sys, site_dir, epoch_file, fault);
 }
 
@@ -231,17 +243,29 @@ enum err vault_writer_append(struct vault_writer *writer, const struct vault_app
 
 static void take_back(struct vault_writer *writer) {
     for (uint32_t i = 0; i < writer->pending_count; i++)
-        repeats_forget(&writer->repeats, writer->pending[i].digest);
+        repeats_forget(&writer->repeats, writer->pending[i].digest, writer->pending[i].index);
     writer->pending_count = 0;
     writer->batch_bytes = 0;
     writer->next_index = writer->durable_size;
 }
 
-static enum err suspect(struct vault_writer *writer, struct fault *fault, const char *what) {
+/* What the disk took back after saying it had it, or would not sync: nothing is written from here on, whatever errno
+ * says, and nothing is tried again. */
+static enum err suspect(struct vault_writer *writer, int errnum, const char *what,
+                        struct fault *fault) {
     writer->is_suspect = true;
-    enum err err = fault_set_errno(fault, ERR_IO, errno, what, writer->vault_dir);
     take_back(writer);
-    return err == ERR_FULL ? ERR_IO : err;
+    if (fault)
+        *fault = (struct fault){.code = ERR_IO, .errnum = errnum, .what = what};
+    return ERR_IO;
+}
+
+/* A full disk may show as late as here, and then nothing is lost: the new file goes again. Anything else is for good. */
+static enum err begin_failed(struct vault_writer *writer, int errnum, const char *what,
+                             struct fault *fault) {
+    if (errnum == ENOSPC || errnum == EDQUOT)
+        return fault_set_errno(fault, ERR_FULL, errnum, what, writer->vault_dir);
+    return suspect(writer, errnum, what, fault);
 }
 
 /* A new segment, zeroed and known to its directory; nothing of it counts before its first batch. */
@@ -259,10 +283,13 @@ static enum err begin_segment(struct vault_writer *writer, struct fault *fault) 
     if (fd < 0)
         return fault_set_errno(fault, ERR_IO, errno, "a segment cannot be made", path);
     enum err err = ERR_OK;
-    if (sys_fallocate(writer->sys, fd, 0, (off_t)size) || sys_fsync(writer->sys, fd))
+    struct fault own = {0};
+    if (sys_fallocate(writer->sys, fd, 0, (off_t)size))
         err = fault_set_errno(fault, ERR_IO, errno, "a segment cannot be made", path);
-    if (!err)
-        err = sys_sync_dir(writer->sys, wal, fault);
+    else if (sys_fsync(writer->sys, fd))
+        err = begin_failed(writer, errno, "a new segment cannot be synced", fault);
+    else if (sys_sync_dir(writer->sys, wal, &own))
+        err = begin_failed(writer, own.errnum, "the directory of segments cannot be synced", fault);
     if (err) {
         sys_close(writer->sys, fd);
         if (sys_unlink(writer->sys, path)) {
@@ -293,11 +320,14 @@ static void remember_batch(struct vault_writer *writer) {
 }
 
 enum err vault_writer_sync(struct vault_writer *writer, struct fault *fault) {
-    if (writer->is_suspect)
+    if (writer->is_suspect) {
+        take_back(writer);
         return fault_set(fault, ERR_STATE, "the vault is suspect: the disk failed");
+    }
     if (writer->batch_bytes == 0)
         return ERR_OK;
-    if (writer->segment_fd < 0 || writer->segment_size - writer->segment_used < writer->batch_bytes) {
+    if (writer->segment_fd < 0 ||
+        writer->segment_size - writer->segment_used < writer->batch_bytes) {
         enum err err = begin_segment(writer, fault);
         if (err) {
             writer->is_full = writer->is_full || err == ERR_FULL;
@@ -308,10 +338,10 @@ enum err vault_writer_sync(struct vault_writer *writer, struct fault *fault) {
     assert(writer->segment_used + writer->batch_bytes <= writer->segment_size);
     if (sys_pwrite_all(writer->sys, writer->segment_fd,
                        bytes_from(writer->batch, writer->batch_bytes), (off_t)writer->segment_used,
-                       writer->vault_dir, fault))
-        return suspect(writer, fault, "writing to the vault failed");
+                       writer->vault_dir, NULL))
+        return suspect(writer, errno, "writing to the vault failed", fault);
     if (sys_fdatasync(writer->sys, writer->segment_fd))
-        return suspect(writer, fault, "syncing the vault failed");
+        return suspect(writer, errno, "syncing the vault failed", fault);
     writer->segment_used += writer->batch_bytes;
     writer->durable_size = writer->next_index;
     remember_batch(writer);

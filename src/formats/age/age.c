@@ -27,7 +27,8 @@ static void hkdf(struct bytes salt, struct bytes secret, const char *info, uint8
     sodium_memzero(&context, sizeof context);
 }
 
-static void header_mac(const uint8_t file_key[FILE_KEY_BYTES], struct bytes header, uint8_t mac[32]) {
+static void header_mac(const uint8_t file_key[FILE_KEY_BYTES], struct bytes header,
+                       uint8_t mac[32]) {
     uint8_t key[32];
     struct hmac_sha256_ctx context;
     hkdf(BYTES_NONE, bytes_from(file_key, FILE_KEY_BYTES), "header", key);
@@ -58,7 +59,8 @@ void age_public_key(const uint8_t secret[32], uint8_t public_key[32]) {
 /* ---- Bech32 (BIP 173), for the texts of keys ---- */
 
 static uint32_t bech32_step(uint32_t sum, uint8_t value) {
-    static const uint32_t generators[5] = {0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3};
+    static const uint32_t generators[5] = {0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd,
+                                           0x2a1462b3};
     uint32_t top = sum >> 25;
     sum = (sum & 0x1ffffff) << 5 ^ value;
     for (int i = 0; i < 5; i++)
@@ -71,7 +73,7 @@ static uint32_t bech32_step(uint32_t sum, uint8_t value) {
 static uint8_t five_bits(const uint8_t data[32], unsigned group) {
     unsigned value = 0;
     for (unsigned bit = 5 * group; bit < 5 * group + 5; bit++)
-        value = value << 1 | (bit < 256 ? data[bit / 8] >> (7 - bit % 8) & 1u : 0u);
+        value = value << 1 | (bit < 256 ? (unsigned)data[bit / 8] >> (7 - bit % 8) & 1u : 0u);
     return (uint8_t)value;
 }
 
@@ -156,7 +158,8 @@ static bool wrap_file_key(const uint8_t file_key[FILE_KEY_BYTES], const uint8_t 
 }
 
 enum err age_writer_init(struct age_writer *writer, const uint8_t recipient[32], struct text *out) {
-    uint8_t file_key[FILE_KEY_BYTES], share[32], wrapped[WRAPPED_BYTES], mac[32], nonce[NONCE_BYTES];
+    uint8_t file_key[FILE_KEY_BYTES], share[32], wrapped[WRAPPED_BYTES], mac[32],
+        nonce[NONCE_BYTES];
     randombytes_buf(file_key, sizeof file_key);
     randombytes_buf(nonce, sizeof nonce);
     if (!wrap_file_key(file_key, recipient, share, wrapped))
@@ -180,8 +183,8 @@ enum err age_writer_init(struct age_writer *writer, const uint8_t recipient[32],
     return out->full ? ERR_LIMIT : ERR_OK;
 }
 
-void age_writer_feed(struct age_writer *writer, struct bytes *in, uint8_t *sealed,
-                     size_t *sealed_bytes) {
+void age_writer_feed(struct age_writer *writer, struct bytes *in,
+                     uint8_t sealed[AGE_SEALED_BYTES_MAX], size_t *sealed_bytes) {
     *sealed_bytes = 0;
     if (bytes_is_empty(*in))
         return;
@@ -193,7 +196,8 @@ void age_writer_feed(struct age_writer *writer, struct bytes *in, uint8_t *seale
     *in = bytes_skip(*in, part.size);
 }
 
-void age_writer_finish(struct age_writer *writer, uint8_t *sealed, size_t *sealed_bytes) {
+void age_writer_finish(struct age_writer *writer, uint8_t sealed[AGE_SEALED_BYTES_MAX],
+                       size_t *sealed_bytes) {
     seal_chunk(writer, true, sealed, sealed_bytes);
 }
 
@@ -215,19 +219,24 @@ static size_t header_end(const struct age_reader *reader) {
     if (!mac)
         return 0;
     size_t at = (size_t)(mac - reader->header) + 1;
-    size_t end = bytes_find(bytes_skip(bytes_from(reader->header, reader->header_filled), at), '\n');
+    size_t end =
+        bytes_find(bytes_skip(bytes_from(reader->header, reader->header_filled), at), '\n');
     return end == BYTES_NOT_FOUND ? 0 : at + end + 1;
 }
 
 static bool take_base64(struct bytes text, uint8_t *out, size_t size) {
     size_t got;
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] >= 0x80) /* libsodium 1.0.18 takes some of these for '+' or '/' */
+            return false;
     return sodium_base642bin(out, size, (const char *)text.data, text.size, NULL, &got, NULL,
                              sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0 &&
            got == size;
 }
 
 static bool unwrap_file_key(const uint8_t secret[32], const uint8_t share[32],
-                            const uint8_t wrapped[WRAPPED_BYTES], uint8_t file_key[FILE_KEY_BYTES]) {
+                            const uint8_t wrapped[WRAPPED_BYTES],
+                            uint8_t file_key[FILE_KEY_BYTES]) {
     static const uint8_t nonce[12];
     uint8_t key[32], recipient[32];
     age_public_key(secret, recipient);
@@ -259,13 +268,15 @@ static enum err find_file_key(const struct age_reader *reader, struct bytes stan
 static enum err open_header(struct age_reader *reader, size_t end) {
     struct bytes header = bytes_from(reader->header, end), version = BYTES(VERSION_LINE);
     if (!bytes_starts_with(header, version))
-        return bytes_starts_with(header, BYTES("age-encryption.org/")) ? ERR_UNSUPPORTED : ERR_INPUT;
+        return bytes_starts_with(header, BYTES("age-encryption.org/")) ? ERR_UNSUPPORTED
+                                                                       : ERR_INPUT;
     const uint8_t *mark = memmem(header.data, header.size, "\n--- ", 5);
     size_t mac_at = (size_t)(mark - header.data) + 1;
     uint8_t file_key[FILE_KEY_BYTES], mac[32], wanted[32];
     struct bytes stanzas = bytes_first(bytes_skip(header, version.size), mac_at - version.size);
     if (mac_at < version.size ||
-        !take_base64(bytes_first(bytes_skip(header, mac_at + 4), end - mac_at - 5), mac, sizeof mac))
+        !take_base64(bytes_first(bytes_skip(header, mac_at + 4), end - mac_at - 5), mac,
+                     sizeof mac))
         return ERR_INPUT;
     enum err err = find_file_key(reader, stanzas, file_key);
     if (err)
@@ -311,8 +322,8 @@ static enum err feed_header(struct age_reader *reader, struct bytes *in) {
     return ERR_OK;
 }
 
-enum err age_reader_feed(struct age_reader *reader, struct bytes *in, uint8_t *plain,
-                         size_t *plain_bytes) {
+enum err age_reader_feed(struct age_reader *reader, struct bytes *in,
+                         uint8_t plain[AGE_CHUNK_BYTES], size_t *plain_bytes) {
     *plain_bytes = 0;
     enum err err = feed_header(reader, in);
     if (err || bytes_is_empty(*in))
@@ -327,7 +338,8 @@ enum err age_reader_feed(struct age_reader *reader, struct bytes *in, uint8_t *p
     return ERR_OK;
 }
 
-enum err age_reader_finish(struct age_reader *reader, uint8_t *plain, size_t *plain_bytes) {
+enum err age_reader_finish(struct age_reader *reader, uint8_t plain[AGE_CHUNK_BYTES],
+                           size_t *plain_bytes) {
     *plain_bytes = 0;
     if (!reader->has_header || reader->is_ended)
         return ERR_INPUT;

@@ -157,9 +157,8 @@ static enum err check_signature(struct bytes line, struct bytes body,
         return size > sizeof signature ? ERR_MORE : ERR_INPUT;
     if (load_u32(signature) != verifier->key_id)
         return ERR_MORE;
-    if (size != sizeof signature ||
-        crypto_sign_ed25519_verify_detached(signature + 4, body.data, body.size,
-                                            verifier->public_key))
+    if (size != sizeof signature || crypto_sign_ed25519_verify_detached(
+                                        signature + 4, body.data, body.size, verifier->public_key))
         return ERR_CRYPTO;
     return ERR_OK;
 }

@@ -13,12 +13,12 @@
 #include "base/err.h"
 #include "base/text.h"
 
-#define TLOG_HASH_BYTES        32
-#define TLOG_TILE_WIDTH        256
-#define TLOG_TILE_BYTES        (TLOG_TILE_WIDTH * TLOG_HASH_BYTES)
-#define TLOG_ENTRY_BYTES_MAX   65535
-#define TLOG_ORIGIN_BYTES_MAX  256
-#define TLOG_NOTE_BYTES_MAX    8192
+#define TLOG_HASH_BYTES       32
+#define TLOG_TILE_WIDTH       256
+#define TLOG_TILE_BYTES       (TLOG_TILE_WIDTH * TLOG_HASH_BYTES)
+#define TLOG_ENTRY_BYTES_MAX  65535
+#define TLOG_ORIGIN_BYTES_MAX 256
+#define TLOG_NOTE_BYTES_MAX   8192
 
 struct tlog_hash {
     uint8_t bytes[TLOG_HASH_BYTES];
@@ -49,7 +49,8 @@ void tlog_put_tile_path(struct text *out, int level, uint64_t number, unsigned w
 unsigned tlog_partial_width(uint64_t size, unsigned level);
 
 /* Proofs (RFC 6962 2.1.1, 2.1.2): do `count` hashes show what they claim? */
-MUST_CHECK enum err tlog_inclusion_verify(uint64_t index, uint64_t size, const struct tlog_hash *leaf,
+MUST_CHECK enum err tlog_inclusion_verify(uint64_t index, uint64_t size,
+                                          const struct tlog_hash *leaf,
                                           const struct tlog_hash *proof, size_t count,
                                           const struct tlog_hash *root);
 MUST_CHECK enum err tlog_consistency_verify(uint64_t size1, uint64_t size2,
