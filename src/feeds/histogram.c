@@ -16,7 +16,10 @@ static size_t step_of(uint64_t us) {
     return step < STEP_COUNT ? step : STEP_COUNT - 1;
 }
 
+/* The last step is open: its end is the longest time there was. */
 static int64_t end_of(size_t step) {
+    if (step == STEP_COUNT - 1)
+        return INT64_MAX;
     if (step < HISTOGRAM_STEPS)
         return (int64_t)step;
     size_t doubling = step / HISTOGRAM_STEPS - 1;
