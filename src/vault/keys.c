@@ -2,6 +2,7 @@
 #include "vault/keys.h"
 
 #include "base/pool.h"
+#include "formats/age/age.h"
 #include "vault/layout.h"
 
 #include <assert.h>
@@ -11,9 +12,6 @@
 
 #define EPOCH_COUNT_MAX    1024u
 #define KEY_FILE_BYTES_MAX 4096u
-#define SIGNING_KEY_LINE   "veilleuse-signing-key/1"
-#define NODE_KEY_LINE      "veilleuse-node-key/1"
-#define REPEAT_KEY_LINE    "veilleuse-repeat-key/1"
 #define EPOCH_KEY_LINE     "veilleuse-epoch-key/1"
 #define SEALED_KEY_BYTES   (KEY_BYTES + crypto_box_SEALBYTES)
 
@@ -25,43 +23,29 @@ struct epoch_keys {
     bool is_known[EPOCH_COUNT_MAX];
 };
 
-/* "<label> [<name> ]<hex>\n" */
-static enum err write_secret(struct sys *sys, const char *site_dir, const char *file,
-                             const char *label, const char *name, const uint8_t secret[KEY_BYTES],
-                             struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX], buffer[KEY_FILE_BYTES_MAX];
-    struct text text;
-    text_init(&text, buffer, sizeof buffer);
-    text_put_format(&text, "%s %s%s", label, name, *name ? " " : "");
-    text_put_hex(&text, bytes_from(secret, KEY_BYTES));
-    text_put_char(&text, '\n');
+static enum err write_key(struct sys *sys, const char *site_dir, const char *file,
+                          struct text *text, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    text_put_char(text, '\n');
     vault_path(path, site_dir, "keys/%s", file);
-    enum err err = sys_replace_file(sys, path, text_bytes(&text), 0600, fault);
-    sodium_memzero(buffer, sizeof buffer);
+    enum err err = sys_replace_file(sys, path, text_bytes(text), 0600, fault);
+    sodium_memzero(text->data, text->capacity);
     return err;
 }
 
-static enum err read_secret(struct sys *sys, const char *site_dir, const char *file,
-                            const char *label, char *name, size_t name_bytes,
-                            uint8_t secret[KEY_BYTES], struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX], buffer[KEY_FILE_BYTES_MAX];
+/* One line; the caller wipes the buffer. */
+static enum err read_key(struct sys *sys, const char *site_dir, const char *file,
+                         char buffer[KEY_FILE_BYTES_MAX], struct bytes *line, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
     size_t size = 0;
     vault_path(path, site_dir, "keys/%s", file);
-    enum err err = sys_read_file(sys, path, buffer, sizeof buffer, &size, fault);
-    if (err)
-        return err;
-    struct bytes rest = bytes_trim(bytes_from(buffer, size)), part, found_name = BYTES_NONE;
-    bool good = bytes_next_part(&rest, ' ', &part) && bytes_is(part, label);
-    if (good && name)
-        good = bytes_next_part(&rest, ' ', &found_name) && found_name.size < name_bytes;
-    good = good && rest.size == 2 * KEY_BYTES && hex_decode(rest, secret, KEY_BYTES);
-    if (good && name) {
-        memcpy(name, found_name.data, found_name.size);
-        name[found_name.size] = 0;
-    }
-    sodium_memzero(buffer, sizeof buffer);
-    return good ? ERR_OK
-                : fault_set_subject(fault, ERR_CORRUPT, "this key file cannot be read", path);
+    enum err err = sys_read_file(sys, path, buffer, KEY_FILE_BYTES_MAX, &size, fault);
+    *line = bytes_trim(bytes_from(buffer, size));
+    return err;
+}
+
+static enum err unreadable(const char *file, struct fault *fault) {
+    return fault_set_subject(fault, ERR_CORRUPT, "this key file cannot be read", file);
 }
 
 /* ---- making ---- */
@@ -101,29 +85,45 @@ static enum err write_verifier(struct sys *sys, const char *site_dir,
     return sys_replace_file(sys, path, text_bytes(&text), 0644, fault);
 }
 
+static enum err write_keys(struct sys *sys, const char *site_dir, const struct tlog_signer *signer,
+                           const uint8_t node[KEY_BYTES], struct fault *fault) {
+    char buffer[KEY_FILE_BYTES_MAX];
+    uint8_t repeat[KEY_BYTES];
+    struct text text;
+    text_init(&text, buffer, sizeof buffer);
+    tlog_put_signer(&text, signer);
+    enum err err = write_key(sys, site_dir, "signing.key", &text, fault);
+    text_init(&text, buffer, sizeof buffer);
+    age_put_secret(&text, node);
+    if (!err)
+        err = write_key(sys, site_dir, "node.key", &text, fault);
+    randombytes_buf(repeat, sizeof repeat);
+    text_init(&text, buffer, sizeof buffer);
+    text_put_hex(&text, bytes_from(repeat, sizeof repeat));
+    if (!err)
+        err = write_key(sys, site_dir, "repeat.key", &text, fault);
+    sodium_memzero(repeat, sizeof repeat);
+    sodium_memzero(buffer, sizeof buffer);
+    return err;
+}
+
 enum err keys_create(struct sys *sys, const char *site_dir, const char *origin,
                      uint8_t epoch_file[32], struct fault *fault) {
     struct tlog_signer signer;
-    uint8_t seed[KEY_BYTES], node[KEY_BYTES], repeat[KEY_BYTES];
+    uint8_t seed[KEY_BYTES], node[KEY_BYTES];
     randombytes_buf(seed, sizeof seed);
     randombytes_buf(node, sizeof node);
-    randombytes_buf(repeat, sizeof repeat);
     enum err err = tlog_signer_from_seed(&signer, bytes_from_string(origin), seed);
     if (err)
         fault_set_subject(fault, err, "this is no name for a log", origin);
     if (!err)
-        err = write_secret(sys, site_dir, "signing.key", SIGNING_KEY_LINE, origin, seed, fault);
-    if (!err)
-        err = write_secret(sys, site_dir, "node.key", NODE_KEY_LINE, "", node, fault);
-    if (!err)
-        err = write_secret(sys, site_dir, "repeat.key", REPEAT_KEY_LINE, "", repeat, fault);
+        err = write_keys(sys, site_dir, &signer, node, fault);
     if (!err)
         err = write_epoch(sys, site_dir, node, epoch_file, fault);
     if (!err)
         err = write_verifier(sys, site_dir, &signer.verifier, fault);
     sodium_memzero(seed, sizeof seed);
     sodium_memzero(node, sizeof node);
-    sodium_memzero(repeat, sizeof repeat);
     sodium_memzero(&signer, sizeof signer);
     return err;
 }
@@ -132,13 +132,12 @@ enum err keys_create(struct sys *sys, const char *site_dir, const char *origin,
 
 enum err keys_read_signer(struct sys *sys, const char *site_dir, struct tlog_signer *signer,
                           struct fault *fault) {
-    char name[TLOG_NAME_BYTES_MAX + 1];
-    uint8_t seed[KEY_BYTES];
-    enum err err =
-        read_secret(sys, site_dir, "signing.key", SIGNING_KEY_LINE, name, sizeof name, seed, fault);
-    if (!err)
-        err = tlog_signer_from_seed(signer, bytes_from_string(name), seed);
-    sodium_memzero(seed, sizeof seed);
+    char buffer[KEY_FILE_BYTES_MAX];
+    struct bytes line;
+    enum err err = read_key(sys, site_dir, "signing.key", buffer, &line, fault);
+    if (!err && tlog_signer_read(line, signer))
+        err = unreadable("signing.key", fault);
+    sodium_memzero(buffer, sizeof buffer);
     return err;
 }
 
@@ -160,7 +159,24 @@ enum err keys_read_origin(struct sys *sys, const char *site_dir,
 
 enum err keys_read_repeat(struct sys *sys, const char *site_dir, uint8_t key[KEY_BYTES],
                           struct fault *fault) {
-    return read_secret(sys, site_dir, "repeat.key", REPEAT_KEY_LINE, NULL, 0, key, fault);
+    char buffer[KEY_FILE_BYTES_MAX];
+    struct bytes line;
+    enum err err = read_key(sys, site_dir, "repeat.key", buffer, &line, fault);
+    if (!err && !hex_decode(line, key, KEY_BYTES))
+        err = unreadable("repeat.key", fault);
+    sodium_memzero(buffer, sizeof buffer);
+    return err;
+}
+
+static enum err read_node_secret(struct sys *sys, const char *site_dir, uint8_t secret[KEY_BYTES],
+                                 struct fault *fault) {
+    char buffer[KEY_FILE_BYTES_MAX];
+    struct bytes line;
+    enum err err = read_key(sys, site_dir, "node.key", buffer, &line, fault);
+    if (!err && age_secret_read(line, secret))
+        err = unreadable("node.key", fault);
+    sodium_memzero(buffer, sizeof buffer);
+    return err;
 }
 
 /* ---- epochs ---- */
@@ -225,7 +241,7 @@ enum err epoch_keys_open(struct epoch_keys **out, struct sys *sys, const char *s
     enum err err =
         keys->secrets ? ERR_OK : fault_set(fault, ERR_MEMORY, "no locked memory for keys");
     if (!err)
-        err = read_secret(sys, site_dir, "node.key", NODE_KEY_LINE, NULL, 0, keys->secrets, fault);
+        err = read_node_secret(sys, site_dir, keys->secrets, fault);
     if (!err)
         err = find_newest(keys, fault);
     if (err) {

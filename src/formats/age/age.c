@@ -58,6 +58,14 @@ void age_public_key(const uint8_t secret[32], uint8_t public_key[32]) {
 
 /* ---- Bech32 (BIP 173), for the texts of keys ---- */
 
+#define SECRET_PREFIX    "age-secret-key-"
+#define RECIPIENT_PREFIX "age"
+#define BECH32_GROUPS    52u /* of five bits, for 32 bytes */
+
+static const char *bech32_digits(bool upper) {
+    return upper ? "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L" : "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+}
+
 static uint32_t bech32_step(uint32_t sum, uint8_t value) {
     static const uint32_t generators[5] = {0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd,
                                            0x2a1462b3};
@@ -79,8 +87,7 @@ static uint8_t five_bits(const uint8_t data[32], unsigned group) {
 
 /* `prefix` in lower case; the checksum is of the lower-case form, whatever is printed. */
 static void put_bech32(struct text *out, const char *prefix, const uint8_t data[32], bool upper) {
-    const char *digits =
-        upper ? "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L" : "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+    const char *digits = bech32_digits(upper);
     uint32_t sum = 1;
     for (const char *c = prefix; *c; c++)
         sum = bech32_step(sum, (uint8_t)*c >> 5);
@@ -90,7 +97,7 @@ static void put_bech32(struct text *out, const char *prefix, const uint8_t data[
         text_put_char(out, upper && *c >= 'a' && *c <= 'z' ? (char)(*c - 32) : *c);
     }
     text_put_char(out, '1');
-    for (unsigned group = 0; group < 52; group++) {
+    for (unsigned group = 0; group < BECH32_GROUPS; group++) {
         uint8_t value = five_bits(data, group);
         sum = bech32_step(sum, value);
         text_put_char(out, digits[value]);
@@ -103,11 +110,52 @@ static void put_bech32(struct text *out, const char *prefix, const uint8_t data[
 }
 
 void age_put_secret(struct text *out, const uint8_t secret[32]) {
-    put_bech32(out, "age-secret-key-", secret, true);
+    put_bech32(out, SECRET_PREFIX, secret, true);
 }
 
 void age_put_recipient(struct text *out, const uint8_t public_key[32]) {
-    put_bech32(out, "age", public_key, false);
+    put_bech32(out, RECIPIENT_PREFIX, public_key, false);
+}
+
+/* The value of a digit; 32 when it is none. One case throughout. */
+static uint8_t bech32_value(uint8_t digit, bool upper) {
+    const char *digits = bech32_digits(upper);
+    for (uint8_t value = 0; value < 32; value++)
+        if (digits[value] == digit)
+            return value;
+    return 32;
+}
+
+static enum err read_bech32(struct bytes text, const char *prefix, bool upper, uint8_t data[32]) {
+    uint8_t values[BECH32_GROUPS];
+    char buffer[128];
+    struct text again;
+    size_t skip = strlen(prefix) + 1;
+    if (text.size != skip + BECH32_GROUPS + 6)
+        return ERR_INPUT;
+    for (unsigned group = 0; group < BECH32_GROUPS; group++) {
+        values[group] = bech32_value(text.data[skip + group], upper);
+        if (values[group] == 32)
+            return ERR_INPUT;
+    }
+    memset(data, 0, 32);
+    for (unsigned bit = 0; bit < 256; bit++)
+        data[bit / 8] |= (uint8_t)((values[bit / 5] >> (4 - bit % 5) & 1) << (7 - bit % 8));
+    /* Written again it must be the same: prefix, padding and checksum in one look. */
+    text_init(&again, buffer, sizeof buffer);
+    put_bech32(&again, prefix, data, upper);
+    bool is_same = again.size == text.size && !sodium_memcmp(again.data, text.data, text.size);
+    sodium_memzero(buffer, sizeof buffer);
+    sodium_memzero(values, sizeof values);
+    return is_same ? ERR_OK : ERR_INPUT;
+}
+
+enum err age_secret_read(struct bytes text, uint8_t secret[32]) {
+    return read_bech32(text, SECRET_PREFIX, true, secret);
+}
+
+enum err age_recipient_read(struct bytes text, uint8_t public_key[32]) {
+    return read_bech32(text, RECIPIENT_PREFIX, false, public_key);
 }
 
 /* ---- chunks ---- */

@@ -21,6 +21,9 @@
 void age_public_key(const uint8_t secret[32], uint8_t public_key[32]);
 void age_put_secret(struct text *out, const uint8_t secret[32]);
 void age_put_recipient(struct text *out, const uint8_t public_key[32]);
+/* ERR_INPUT when it is no such text, or mistyped. */
+MUST_CHECK enum err age_secret_read(struct bytes text, uint8_t secret[32]);
+MUST_CHECK enum err age_recipient_read(struct bytes text, uint8_t public_key[32]);
 
 struct age_writer {
     uint8_t payload_key[32];

@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #define ALGORITHM_ED25519 0x01
+#define SIGNER_PREFIX     "PRIVATE+KEY+"
 #define SIGNATURE_PREFIX  "\xE2\x80\x94 " /* EM DASH, space */
 
 /* SHA-256(name || LF || type || public key)[:4] */
@@ -47,33 +48,67 @@ enum err tlog_signer_from_seed(struct tlog_signer *signer, struct bytes name,
     return verifier_set(&signer->verifier, name, public_key);
 }
 
-void tlog_put_verifier(struct text *out, const struct tlog_verifier *verifier) {
-    uint8_t key[33], id[4];
-    key[0] = ALGORITHM_ED25519;
-    memcpy(key + 1, verifier->public_key, 32);
+/* "<name>+<hex key id>+<base64(type || key)>", the form that both halves of a key share. */
+static void put_key(struct text *out, const struct tlog_verifier *verifier, const uint8_t key[32]) {
+    uint8_t typed[33], id[4];
+    typed[0] = ALGORITHM_ED25519;
+    memcpy(typed + 1, key, 32);
     store_u32(id, verifier->key_id);
     text_put_string(out, verifier->name);
     text_put_char(out, '+');
     text_put_hex(out, bytes_from(id, sizeof id));
     text_put_char(out, '+');
-    text_put_base64(out, bytes_from(key, sizeof key));
+    text_put_base64(out, bytes_from(typed, sizeof typed));
+    sodium_memzero(typed, sizeof typed);
+}
+
+/* The key's base64 may hold '+' itself: only the first two are separators. */
+static enum err read_key(struct bytes text, struct bytes *name, uint32_t *id, uint8_t key[32]) {
+    struct bytes rest = bytes_trim(text), id_text;
+    uint8_t id_bytes[4], typed[33];
+    size_t size;
+    if (!bytes_next_part(&rest, '+', name) || !bytes_next_part(&rest, '+', &id_text) ||
+        !hex_decode(id_text, id_bytes, sizeof id_bytes) ||
+        !base64_decode(rest, typed, sizeof typed, &size) || size != sizeof typed)
+        return ERR_INPUT;
+    if (typed[0] != ALGORITHM_ED25519)
+        return ERR_UNSUPPORTED;
+    *id = load_u32(id_bytes);
+    memcpy(key, typed + 1, 32);
+    sodium_memzero(typed, sizeof typed);
+    return ERR_OK;
+}
+
+void tlog_put_verifier(struct text *out, const struct tlog_verifier *verifier) {
+    put_key(out, verifier, verifier->public_key);
 }
 
 enum err tlog_verifier_read(struct bytes text, struct tlog_verifier *out) {
-    struct bytes rest = bytes_trim(text), name, id;
-    uint8_t id_bytes[4], key[33];
-    size_t key_bytes;
-    /* The key's base64 may hold '+' itself: only the first two are separators. */
-    if (!bytes_next_part(&rest, '+', &name) || !bytes_next_part(&rest, '+', &id) || id.size != 8 ||
-        !hex_decode(id, id_bytes, sizeof id_bytes) ||
-        !base64_decode(rest, key, sizeof key, &key_bytes) || key_bytes != sizeof key)
+    struct bytes name;
+    uint32_t id;
+    uint8_t key[32];
+    enum err err = read_key(text, &name, &id, key);
+    if (!err)
+        err = verifier_set(out, name, key);
+    return err ? err : out->key_id == id ? ERR_OK : ERR_CRYPTO;
+}
+
+void tlog_put_signer(struct text *out, const struct tlog_signer *signer) {
+    text_put_string(out, SIGNER_PREFIX);
+    put_key(out, &signer->verifier, signer->secret_key);
+}
+
+enum err tlog_signer_read(struct bytes text, struct tlog_signer *signer) {
+    struct bytes name, prefix = BYTES(SIGNER_PREFIX);
+    uint32_t id;
+    uint8_t seed[32];
+    if (!bytes_starts_with(text, prefix))
         return ERR_INPUT;
-    if (key[0] != ALGORITHM_ED25519)
-        return ERR_UNSUPPORTED;
-    enum err err = verifier_set(out, name, key + 1);
-    if (err)
-        return err;
-    return out->key_id == load_u32(id_bytes) ? ERR_OK : ERR_CRYPTO;
+    enum err err = read_key(bytes_skip(text, prefix.size), &name, &id, seed);
+    if (!err)
+        err = tlog_signer_from_seed(signer, name, seed);
+    sodium_memzero(seed, sizeof seed);
+    return err ? err : signer->verifier.key_id == id ? ERR_OK : ERR_CRYPTO;
 }
 
 void tlog_put_checkpoint(struct text *out, const struct tlog_checkpoint *checkpoint) {

@@ -83,6 +83,9 @@ struct tlog_signer {
 };
 MUST_CHECK enum err tlog_signer_from_seed(struct tlog_signer *signer, struct bytes name,
                                           const uint8_t seed[32]);
+/* "PRIVATE+KEY+<name>+<hex key id>+<base64(0x01 || seed)>", as golang.org/x/mod/sumdb/note writes it. */
+void tlog_put_signer(struct text *out, const struct tlog_signer *signer);
+MUST_CHECK enum err tlog_signer_read(struct bytes text, struct tlog_signer *signer);
 /* "<name>+<hex key id>+<base64(0x01 || public key)>" */
 void tlog_put_verifier(struct text *out, const struct tlog_verifier *verifier);
 MUST_CHECK enum err tlog_verifier_read(struct bytes text, struct tlog_verifier *out);

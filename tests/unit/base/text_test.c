@@ -91,7 +91,7 @@ static void test_base64(void) {
            bytes_is(bytes_from(out, size), vectors[i][0]));
     }
     static const char *const wrong[] = {
-        "Z", "Zg", "Zg=", "Zg===", "Z g==", "Zh==x", "Zm9v\n", "Zm9_"};
+        "Z", "Zg", "Zg=", "Zg===", "Z g==", "Zh==x", "Zm9v\n", "Zm9_", "Zm9\xBC", "\xBC\xBA\xAE\x97"};
     uint8_t out[8];
     size_t size;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
