@@ -29,6 +29,10 @@ static const char *const texts[SQL_COUNT] = {
         "INSERT INTO visit (id, authority, type, number, subject, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
         "ON CONFLICT (id) DO UPDATE SET record = excluded.record, subject = excluded.subject",
     [SQL_VISITS_OF] = "SELECT id, authority, type, number, record FROM visit WHERE subject = ?1 ORDER BY id",
+    [SQL_EDGE_GET] = "SELECT sure, said, clock, entry FROM edge WHERE loser = ?1 AND survivor = ?2",
+    [SQL_DOUBT_GET] = "SELECT reason FROM doubt WHERE person = ?1",
+    [SQL_DOUBT_PUT] = "INSERT OR REPLACE INTO doubt (person, reason) VALUES (?1, ?2)",
+    [SQL_DOUBT_CLEAR] = "DELETE FROM doubt",
     [SQL_EDGE_PUT] =
         "INSERT OR REPLACE INTO edge (loser, survivor, sure, said, clock, entry, is_unlink) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

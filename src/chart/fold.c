@@ -1,12 +1,26 @@
 /* fold.c - a person out of the records of their numbers. */
 #include "chart/fold.h"
 
+#include "chart/merges.h"
+
 #include <stdlib.h>
 
 #define RESULT_LOOKBACK_US (INT64_C(14) * 24 * 3600 * US_PER_S)
 #define STATEMENTS_MAX     20000
 
 /* ---- who ---- */
+
+static enum err find_doubt(struct db *db, struct person *person, struct fault *fault) {
+    sqlite3_stmt *get = db_statement(db, SQL_DOUBT_GET, fault);
+    db_bind_i64(get, 1, (int64_t)person->id);
+    enum err err = db_next(db, get, fault);
+    if (err)
+        return err == ERR_MORE ? ERR_OK : err;
+    person->doubt = CHART_IN_DOUBT;
+    person->doubt_reason = merge_doubt_text((enum merge_doubt)sqlite3_column_int64(get, 0));
+    sqlite3_reset(get);
+    return ERR_OK;
+}
 
 enum err fold_person(struct db *db, uint64_t subject, struct person *person, struct fault *fault) {
     *person = (struct person){0};
@@ -15,10 +29,8 @@ enum err fold_person(struct db *db, uint64_t subject, struct person *person, str
     enum err err = db_next(db, get, fault);
     if (err)
         return err == ERR_MORE ? fault_set(fault, ERR_NOT_FOUND, "there is no such patient") : err;
-    /* A negative person: in doubt, the reason is which of the three. */
-    int64_t value = sqlite3_column_int64(get, 0);
+    person->id = (uint64_t)sqlite3_column_int64(get, 0);
     sqlite3_reset(get);
-    person->id = (uint64_t)(value < 0 ? -value : value);
     person->members[person->member_count++] = person->id;
     get = db_statement(db, SQL_SUBJECT_MEMBERS, fault);
     db_bind_i64(get, 1, (int64_t)person->id);
@@ -26,7 +38,9 @@ enum err fold_person(struct db *db, uint64_t subject, struct person *person, str
         person->members[person->member_count++] = (uint64_t)sqlite3_column_int64(get, 0);
     if (get)
         sqlite3_reset(get);
-    return err == ERR_MORE || !err ? ERR_OK : err;
+    if (err && err != ERR_MORE)
+        return err;
+    return person->member_count > 1 ? find_doubt(db, person, fault) : ERR_OK;
 }
 
 static enum err load_subject(struct db *db, uint64_t id, struct arena *arena, struct subject *subject,

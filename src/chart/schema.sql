@@ -34,6 +34,9 @@ CREATE TABLE edge (
     PRIMARY KEY (loser, survivor)
 ) WITHOUT ROWID;
 
+-- Persons whose merges do not agree: a cycle, or two survivors. reason is an index into merges.c's texts.
+CREATE TABLE doubt (person INTEGER PRIMARY KEY, reason INTEGER NOT NULL);
+
 -- Every statement of a result is kept; which one holds is decided at reading (rule 9).
 CREATE TABLE report (
     subject INTEGER NOT NULL, reported_at INTEGER NOT NULL, entry INTEGER NOT NULL, part INTEGER NOT NULL,

@@ -1,0 +1,276 @@
+/* take.c - the facts of one message into the records of the batch. */
+#include "chart/writer.h"
+
+/* Values in facts are views into the message: what a record keeps is copied into the batch. */
+static struct bytes keep(struct chart_writer *writer, struct bytes value) {
+    return arena_copy(&writer->batch, value);
+}
+
+static struct fact_identifier keep_identifier(struct chart_writer *writer,
+                                              const struct fact_identifier *identifier) {
+    return (struct fact_identifier){keep(writer, identifier->authority), keep(writer, identifier->type),
+                                    keep(writer, identifier->number)};
+}
+
+static struct fact_place keep_place(struct chart_writer *writer, const struct fact_place *place) {
+    return (struct fact_place){keep(writer, place->unit), keep(writer, place->room),
+                               keep(writer, place->bed), keep(writer, place->facility)};
+}
+
+/* An unchanged value needs no new copy. */
+static void take_cell(struct chart_writer *writer, struct cell *cell, const struct key *key,
+                      const struct fact *fact) {
+    if (cell->is_set && key_compare(key, &cell->key) < 0)
+        return;
+    bool same = cell->is_set && bytes_equal(cell->value, fact->cell.value);
+    cell_take(cell, key, fact->cell.is_deleted, same ? cell->value : keep(writer, fact->cell.value));
+}
+
+static enum err take_alias(struct chart_writer *writer, struct subject *subject,
+                           const struct fact_identifier *identifier, struct fault *fault) {
+    for (size_t i = 0; i < subject->other_count; i++)
+        if (identifier_is(&subject->others[i], identifier))
+            return ERR_OK;
+    struct fact_identifier *others =
+        arena_array(&writer->batch, subject->other_count + 1, sizeof *others);
+    if (!others)
+        return fault_set(fault, ERR_LIMIT, "the batch is too large");
+    if (subject->other_count)
+        memcpy(others, subject->others, subject->other_count * sizeof *others);
+    others[subject->other_count++] = keep_identifier(writer, identifier);
+    subject->others = others;
+    sqlite3_stmt *put = db_statement(&writer->db, SQL_ALIAS_PUT, fault);
+    db_bind_bytes(put, 1, identifier->number);
+    db_bind_bytes(put, 2, identifier->authority);
+    db_bind_bytes(put, 3, identifier->type);
+    db_bind_i64(put, 4, (int64_t)subject->id);
+    return db_run(&writer->db, put, fault);
+}
+
+static enum err take_movement(struct chart_writer *writer, struct visit *visit,
+                              const struct key *key, const struct fact *fact) {
+    if (fact->kind == FACT_CANCEL) {
+        struct fact_cancel cancel = fact->cancel;
+        cancel.movement_id = keep(writer, cancel.movement_id);
+        return visit_take_cancel(visit, key, &cancel, &writer->batch);
+    }
+    struct fact_movement movement = fact->movement;
+    movement.movement_id = keep(writer, movement.movement_id);
+    movement.place = keep_place(writer, &movement.place);
+    movement.prior = keep_place(writer, &movement.prior);
+    return visit_take_movement(visit, key, &movement, &writer->batch);
+}
+
+static enum err take_merge(struct chart_writer *writer, const struct key *key,
+                           const struct fact_merge *merge, struct fault *fault) {
+    struct subject *loser, *survivor;
+    enum err err = writer_subject(writer, &merge->loser, &loser, fault);
+    if (!err)
+        err = writer_subject(writer, &merge->survivor, &survivor, fault);
+    if (err)
+        return err;
+    loser->is_dirty = survivor->is_dirty = true;
+    writer->edges_changed = true;
+    return merges_take(&writer->db, loser->id, survivor->id, key, merge->is_unlink, fault);
+}
+
+/* ---- lists, kept as rows ---- */
+
+static void bind_key(sqlite3_stmt *put, int at, const struct key *key) {
+    db_bind_i64(put, at, key->is_sure);
+    db_bind_i64(put, at + 1, key->said);
+    db_bind_i64(put, at + 2, (int64_t)key->clock);
+    db_bind_i64(put, at + 3, (int64_t)key->entry);
+}
+
+static struct text scratch(struct chart_writer *writer) {
+    struct text text;
+    text_init(&text, writer->scratch, SCRATCH_BYTES);
+    return text;
+}
+
+static enum err run_packed(struct chart_writer *writer, sqlite3_stmt *put, int at,
+                           const struct text *record, struct fault *fault) {
+    if (record->full)
+        return fault_set(fault, ERR_LIMIT, "a record is too large");
+    db_bind_blob(put, at, text_bytes(record));
+    return db_run(&writer->db, put, fault);
+}
+
+/* What an allergy is to: its code, else its text in capitals; "none known" is an agent of its own. */
+struct agent {
+    struct text text;
+    char buffer[256];
+};
+
+static enum err put_word(void *owner, struct bytes word) {
+    struct text *text = owner;
+    text_put(text, word);
+    text_put_char(text, ' ');
+    return ERR_OK;
+}
+
+static struct bytes agent_of(struct agent *agent, struct bytes code, struct bytes system,
+                             struct bytes text) {
+    text_init(&agent->text, agent->buffer, sizeof agent->buffer);
+    if (bytes_is_empty(code)) {
+        enum err err = words_of(text, false, put_word, &agent->text);
+        (void)err; /* put_word never fails */
+    } else {
+        text_put(&agent->text, bytes_first(system, 60));
+        text_put_char(&agent->text, '|');
+        text_put(&agent->text, bytes_first(code, 180));
+    }
+    return text_bytes(&agent->text);
+}
+
+static enum err take_allergy(struct chart_writer *writer, uint64_t subject, struct feed *feed,
+                             const struct key *key, const struct fact_allergy *allergy,
+                             struct fault *fault) {
+    struct agent agent;
+    struct text record = scratch(writer);
+    struct bytes name = allergy->action == ALLERGY_NONE_KNOWN
+                            ? BYTES("NONE KNOWN")
+                            : agent_of(&agent, allergy->code, allergy->system, allergy->text);
+    pack_u64(&record, allergy->action);
+    const struct bytes parts[] = {allergy->code,     allergy->system,   allergy->text,         allergy->kind,
+                                  allergy->severity, allergy->reaction, allergy->identified_at};
+    for (size_t i = 0; i < 7; i++)
+        pack_bytes(&record, parts[i]);
+    sqlite3_stmt *put = db_statement(&writer->db, SQL_ALLERGY_PUT, fault);
+    db_bind_i64(put, 1, (int64_t)subject);
+    db_bind_i64(put, 2, (int64_t)feed->id);
+    db_bind_bytes(put, 3, name);
+    bind_key(put, 4, key);
+    return run_packed(writer, put, 8, &record, fault);
+}
+
+static enum err take_diagnosis(struct chart_writer *writer, uint64_t subject, const struct key *key,
+                               const struct fact_diagnosis *diagnosis, struct fault *fault) {
+    struct agent agent;
+    struct text record = scratch(writer);
+    struct bytes name = agent_of(&agent, diagnosis->code, diagnosis->system, diagnosis->text);
+    const struct bytes parts[] = {diagnosis->code, diagnosis->system, diagnosis->text, diagnosis->type};
+    for (size_t i = 0; i < 4; i++)
+        pack_bytes(&record, parts[i]);
+    pack_i64(&record, diagnosis->at);
+    sqlite3_stmt *put = db_statement(&writer->db, SQL_DIAGNOSIS_PUT, fault);
+    db_bind_i64(put, 1, (int64_t)subject);
+    db_bind_bytes(put, 2, name);
+    bind_key(put, 3, key);
+    return run_packed(writer, put, 7, &record, fault);
+}
+
+static enum err take_document(struct chart_writer *writer, uint64_t subject, const struct key *key,
+                              const struct fact_document *document, struct fault *fault) {
+    struct text record = scratch(writer);
+    /* A very long text stays in its entry; the chart keeps what a page can show. */
+    const struct bytes parts[] = {document->parent_id,    document->kind,       document->title,
+                                  document->completion,   document->availability, document->author,
+                                  document->media_type,   bytes_first(document->text, SCRATCH_BYTES / 2)};
+    for (size_t i = 0; i < 8; i++)
+        pack_bytes(&record, parts[i]);
+    pack_u64(&record, document->encapsulated_bytes);
+    pack_i64(&record, document->at);
+    pack_u64(&record, (uint64_t)document->is_cancelled | (uint64_t)document->is_replacement << 1);
+    sqlite3_stmt *put = db_statement(&writer->db, SQL_DOCUMENT_PUT, fault);
+    db_bind_i64(put, 1, (int64_t)subject);
+    db_bind_bytes(put, 2, document->id);
+    bind_key(put, 3, key);
+    return run_packed(writer, put, 7, &record, fault);
+}
+
+static enum err take_report(struct chart_writer *writer, struct subject *subject, struct feed *feed,
+                            const struct key *key, unsigned part, const struct fact_report *fact,
+                            struct fault *fault) {
+    struct text record = scratch(writer);
+    struct stored_report report = {.key = *key, .feed = feed->id, .fact = *fact};
+    report_pack(&report, &record);
+    if (fact->reported_at > subject->newest_result_at)
+        subject->newest_result_at = fact->reported_at;
+    sqlite3_stmt *put = db_statement(&writer->db, SQL_REPORT_PUT, fault);
+    db_bind_i64(put, 1, (int64_t)subject->id);
+    db_bind_i64(put, 2, fact->reported_at);
+    db_bind_i64(put, 3, (int64_t)key->entry);
+    db_bind_i64(put, 4, part);
+    return run_packed(writer, put, 5, &record, fault);
+}
+
+/* ---- all of a message ---- */
+
+static enum err take_fact(struct chart_writer *writer, struct subject *subject, struct visit *visit,
+                          struct feed *feed, const struct key *key, unsigned part,
+                          const struct fact *fact, struct fault *fault) {
+    switch (fact->kind) {
+    case FACT_PATIENT:
+        take_cell(writer, &subject->cells[fact->cell.field], key, fact);
+        return ERR_OK;
+    case FACT_IDENTIFIER:
+        return take_alias(writer, subject, &fact->identifier, fault);
+    case FACT_VISIT:
+        take_cell(writer, &visit->cells[fact->cell.field], key, fact);
+        return ERR_OK;
+    case FACT_MOVEMENT:
+    case FACT_CANCEL:
+        return take_movement(writer, visit, key, fact);
+    case FACT_MERGE:
+        return take_merge(writer, key, &fact->merge, fault);
+    case FACT_ALLERGY:
+        return take_allergy(writer, subject->id, feed, key, &fact->allergy, fault);
+    case FACT_DIAGNOSIS:
+        return take_diagnosis(writer, subject->id, key, &fact->diagnosis, fault);
+    case FACT_REPORT:
+        return take_report(writer, subject, feed, key, part, &fact->report, fault);
+    case FACT_DOCUMENT:
+        return take_document(writer, subject->id, key, &fact->document, fault);
+    }
+    return ERR_OK;
+}
+
+static bool names_a_stay(const struct facts *facts) {
+    for (size_t i = 0; i < facts->count; i++)
+        if (facts->list[i].kind == FACT_VISIT || facts->list[i].kind == FACT_MOVEMENT ||
+            facts->list[i].kind == FACT_CANCEL)
+            return true;
+    return !bytes_is_empty(facts->visit.number);
+}
+
+/* Two messages may name one stay under different patients: the greater key says whose it is. */
+static void claim_visit(struct visit *visit, const struct subject *subject, const struct key *key) {
+    if (visit->subject != 0 && key_compare(key, &visit->subject_key) < 0)
+        return;
+    visit->subject = subject->id;
+    visit->subject_key = *key;
+}
+
+enum err writer_take_facts(struct chart_writer *writer, const struct facts *facts,
+                           const struct key *key, struct feed *feed, int64_t received_at,
+                           struct fault *fault) {
+    struct subject *subject;
+    struct visit *visit = NULL;
+    if (!facts->has_subject)
+        return ERR_OK;
+    enum err err = writer_subject(writer, &facts->subject, &subject, fault);
+    if (!err && names_a_stay(facts))
+        err = writer_visit(writer, subject, &facts->visit, &visit, fault);
+    if (err)
+        return err;
+    subject->is_dirty = true;
+    if (received_at > subject->touched_at)
+        subject->touched_at = received_at;
+    if (visit) {
+        uint64_t before = visit->subject;
+        visit->is_dirty = true;
+        claim_visit(visit, subject, key);
+        if (before != 0 && before != visit->subject) {
+            struct subject *old;
+            err = writer_subject_by_id(writer, before, &old, fault);
+            if (err)
+                return err;
+            old->is_dirty = true;
+        }
+    }
+    for (size_t i = 0; i < facts->count && !err; i++)
+        err = take_fact(writer, subject, visit, feed, key, (unsigned)i, &facts->list[i], fault);
+    return err;
+}

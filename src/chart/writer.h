@@ -1,0 +1,54 @@
+/* writer.h - the inside of the chart's writer: one batch of entries in memory, then one transaction. */
+#ifndef CHART_WRITER_H
+#define CHART_WRITER_H
+
+#include "chart/fold.h"
+#include "chart/merges.h"
+
+#define SLOTS 16384u
+
+struct feed {
+    uint64_t id;
+    struct bytes application, facility;
+    struct chart_feed figures;
+    bool is_dirty;
+    struct feed *next;
+};
+
+struct chart_writer {
+    struct db db;
+    struct chart_options options;
+    struct zone zone;
+    uint64_t applied, entry_count, next_subject, next_visit, next_feed;
+    int64_t newest_received_at, first_received_at;
+    bool in_batch, edges_changed;
+    /* The batch: records read or made, found by their number; gone at its end. */
+    struct arena batch, message;
+    struct subject *subject_slots[SLOTS], *subjects;
+    struct visit *visit_slots[SLOTS], *visits;
+    /* For the whole life: senders are few. */
+    struct arena feed_arena;
+    struct feed *feeds;
+    char *scratch; /* where records are packed */
+};
+#define SCRATCH_BYTES ((size_t)8 << 20)
+
+MUST_CHECK enum err writer_subject(struct chart_writer *writer,
+                                   const struct fact_identifier *identifier,
+                                   struct subject **subject, struct fault *fault);
+MUST_CHECK enum err writer_subject_by_id(struct chart_writer *writer, uint64_t id,
+                                         struct subject **subject, struct fault *fault);
+MUST_CHECK enum err writer_visit(struct chart_writer *writer, struct subject *subject,
+                                 const struct fact_identifier *identifier, struct visit **visit,
+                                 struct fault *fault);
+MUST_CHECK enum err writer_feed(struct chart_writer *writer, struct bytes application,
+                                struct bytes facility, struct feed **feed, struct fault *fault);
+
+/* take.c: the facts of one message into the records of the batch. */
+MUST_CHECK enum err writer_take_facts(struct chart_writer *writer, const struct facts *facts,
+                                      const struct key *key, struct feed *feed, int64_t received_at,
+                                      struct fault *fault);
+/* derive.c: census and words of everyone the batch touched. */
+MUST_CHECK enum err writer_derive(struct chart_writer *writer, struct fault *fault);
+
+#endif
