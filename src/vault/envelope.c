@@ -10,6 +10,7 @@
 #define SEAL_VERSION     1
 #define NONCE_BYTES      crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define COMPRESS_LEVEL   1
+#define HASTE_LEVEL      (-3)
 #define COMPRESS_FROM    256u /* bytes: below it nothing is gained */
 
 enum compression { COMPRESSION_NONE = 0, COMPRESSION_ZSTD = 1 };
@@ -185,28 +186,29 @@ static struct bytes associated(struct sealer *sealer, const uint8_t *header) {
 }
 
 /* The compressed form if it is worth it, else the plain one. */
-static struct bytes shrink(struct sealer *sealer, size_t plain_bytes,
+static struct bytes shrink(struct sealer *sealer, size_t plain_bytes, bool in_haste,
                            enum compression *compression) {
     *compression = COMPRESSION_NONE;
     struct bytes plain = bytes_from(sealer->plain, plain_bytes);
     if (plain_bytes < COMPRESS_FROM)
         return plain;
-    size_t size = ZSTD_compressCCtx(sealer->compress, sealer->compressed, sizeof sealer->compressed,
-                                    plain.data, plain.size, COMPRESS_LEVEL);
+    size_t size =
+        ZSTD_compressCCtx(sealer->compress, sealer->compressed, sizeof sealer->compressed,
+                          plain.data, plain.size, in_haste ? HASTE_LEVEL : COMPRESS_LEVEL);
     if (ZSTD_isError(size) || size + plain_bytes / 16 > plain_bytes)
         return plain;
     *compression = COMPRESSION_ZSTD;
     return bytes_from(sealer->compressed, size);
 }
 
-enum err sealer_seal(struct sealer *sealer, const struct vault_entry *entry, uint32_t epoch,
-                     const uint8_t key[32], uint8_t *out, size_t *size) {
+enum err sealer_seal(struct sealer *sealer, const struct vault_entry *entry, bool in_haste,
+                     uint32_t epoch, const uint8_t key[32], uint8_t *out, size_t *size) {
     size_t plain_bytes;
     enum err err = envelope_put(entry, sealer->plain, PLAIN_BYTES_MAX, &plain_bytes);
     if (err)
         return err;
     enum compression compression;
-    struct bytes plain = shrink(sealer, plain_bytes, &compression);
+    struct bytes plain = shrink(sealer, plain_bytes, in_haste, &compression);
     out[0] = SEAL_VERSION;
     out[1] = (uint8_t)compression;
     store_u32(out + 2, 0); /* no dictionary */

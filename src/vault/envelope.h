@@ -24,9 +24,11 @@ MUST_CHECK enum err envelope_read(struct bytes plain, struct vault_entry *entry)
 struct sealer; /* contexts and buffers for many entries */
 MUST_CHECK enum err sealer_open(struct sealer **sealer, const char *origin);
 void sealer_close(struct sealer *sealer);
-/* Seal `entry` into `out` (room for PLAIN_BYTES_MAX + SEAL_BYTES); *size gets the sealed size. */
+/* Seal `entry` into `out` (room for PLAIN_BYTES_MAX + SEAL_BYTES); *size gets the sealed size. In haste it is
+ * compressed less (55 % of an HL7 message and not 41 %), in a third of the time. */
 MUST_CHECK enum err sealer_seal(struct sealer *sealer, const struct vault_entry *entry,
-                                uint32_t epoch, const uint8_t key[32], uint8_t *out, size_t *size);
+                                bool in_haste, uint32_t epoch, const uint8_t key[32], uint8_t *out,
+                                size_t *size);
 MUST_CHECK enum err sealed_epoch(struct bytes sealed, uint32_t *epoch);
 /* Views into the sealer's buffer until the next call. */
 MUST_CHECK enum err sealer_unseal(struct sealer *sealer, struct bytes sealed, const uint8_t key[32],

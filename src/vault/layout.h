@@ -9,6 +9,9 @@
 #define RECORD_HEADER_BYTES 56u
 #define SEGMENT_BYTES       (UINT64_C(64) << 20)
 
+/* 256 entries, each behind two bytes of length. */
+#define BUNDLE_BYTES_MAX ((size_t)TLOG_TILE_WIDTH * (TLOG_ENTRY_BYTES_MAX + 2))
+
 struct record {
     uint64_t index;
     uint64_t durable; /* how many entries were durable when this was written */

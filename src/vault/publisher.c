@@ -28,7 +28,6 @@
 #define BUNDLES_PER_ROUND 64u
 #define FILES_PER_ROUND   (2 * BUNDLES_PER_ROUND + 4 * LEVELS + 8)
 #define DIRS_PER_ROUND    64u
-#define BUNDLE_BYTES_MAX  ((size_t)TLOG_TILE_WIDTH * (TLOG_ENTRY_BYTES_MAX + 2))
 
 /* The rightmost, not yet full tile of a level. */
 struct level {

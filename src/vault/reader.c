@@ -10,7 +10,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#define WINDOW_BYTES ((size_t)1 << 20)
+#define WINDOW_BYTES_MIN ((size_t)128 << 10) /* more than any record */
+#define WINDOW_BYTES_MAX ((size_t)1 << 20)
 
 struct vault_reader {
     struct sys *sys;
@@ -27,7 +28,7 @@ struct vault_reader {
     uint64_t segment_first, segment_next_first, next_index, next_at;
     uint8_t *window;
     uint64_t window_at;
-    size_t window_bytes;
+    size_t window_bytes, window_wanted;
     uint64_t *firsts;
 };
 
@@ -53,7 +54,7 @@ enum err vault_reader_open(struct vault_reader **out, struct sys *sys, const cha
     reader->segment_fd = -1;
     reader->bundle_number = UINT64_MAX;
     snprintf(reader->vault_dir, sizeof reader->vault_dir, "%s", vault_dir);
-    reader->window = memory_alloc(1, WINDOW_BYTES);
+    reader->window = memory_alloc(1, WINDOW_BYTES_MAX);
     reader->firsts = memory_alloc(SEGMENT_COUNT_MAX, sizeof *reader->firsts);
     enum err err = reader->window && reader->firsts ? refresh(reader, fault)
                                                     : fault_set(fault, ERR_MEMORY, "no memory");
@@ -106,9 +107,12 @@ static enum err read_bundle(struct vault_reader *reader, const char *path, struc
         err = fault_set_errno(fault, ERR_IO, errno, "a bundle cannot be read", path);
     if (!err) {
         memory_free(reader->bundle);
-        reader->bundle_bytes = (size_t)st.st_size;
+        bool fits = (uint64_t)st.st_size <= BUNDLE_BYTES_MAX;
+        reader->bundle_bytes = fits ? (size_t)st.st_size : 0;
         reader->bundle = memory_alloc(1, reader->bundle_bytes + 1);
-        err = reader->bundle ? ERR_OK : fault_set_subject(fault, ERR_MEMORY, "no memory", path);
+        err = !fits ? fault_set_subject(fault, ERR_CORRUPT, "a bundle is too large", path)
+              : reader->bundle ? ERR_OK
+                               : fault_set_subject(fault, ERR_MEMORY, "no memory", path);
     }
     if (!err && reader->bundle_bytes)
         err = sys_pread_all(reader->sys, fd, reader->bundle, reader->bundle_bytes, 0, path, fault);
@@ -186,11 +190,19 @@ static enum err enter_segment(struct vault_reader *reader, uint64_t index, struc
     reader->segment_next_first = i < count ? reader->firsts[i] : UINT64_MAX;
     reader->next_at = reader->window_at = 0;
     reader->window_bytes = 0;
+    reader->window_wanted = WINDOW_BYTES_MIN;
     return ERR_OK;
 }
 
+/* At the head of a living segment little is new each time; far behind it, much is. */
 static enum err fill_window(struct vault_reader *reader, struct fault *fault) {
-    ssize_t size = sys_pread(reader->sys, reader->segment_fd, reader->window, WINDOW_BYTES,
+    uint64_t used = reader->next_at - reader->window_at;
+    bool was_full = reader->window_bytes == reader->window_wanted;
+    if (was_full && used + WINDOW_BYTES_MIN / 2 < reader->window_bytes)
+        reader->window_wanted = WINDOW_BYTES_MIN;
+    else if (was_full && reader->window_wanted < WINDOW_BYTES_MAX)
+        reader->window_wanted *= 2;
+    ssize_t size = sys_pread(reader->sys, reader->segment_fd, reader->window, reader->window_wanted,
                              (off_t)reader->next_at);
     if (size < 0)
         return fault_set_errno(fault, ERR_IO, errno, "a segment cannot be read", reader->vault_dir);

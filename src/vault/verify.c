@@ -17,10 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LEVELS           8u
-#define WORKERS_MAX      64u
-#define BUNDLE_BYTES_MAX ((size_t)TLOG_TILE_WIDTH * (TLOG_ENTRY_BYTES_MAX + 2))
-#define CHECKPOINTS_MAX  1000000u
+#define LEVELS          8u
+#define WORKERS_MAX     64u
+#define CHECKPOINTS_MAX 1000000u
 
 struct damage { /* also what a worker writes to its pipe */
     uint64_t index, at, bytes_read;
