@@ -1,0 +1,12 @@
+/* reader.h - the inside of the chart's reader, shared by its questions. */
+#ifndef CHART_READER_H
+#define CHART_READER_H
+
+#include "chart/fold.h"
+
+struct chart_reader {
+    struct db db;
+    bool in_read;
+};
+
+#endif
