@@ -1,0 +1,193 @@
+/* search.c - find patients by words of their names, birth date, a number or a bed. */
+#include "chart/reader.h"
+
+#include <stdlib.h>
+
+#define CANDIDATES_MAX 4096u
+#define QUERY_WORDS    8u
+
+struct candidates {
+    uint64_t ids[CANDIDATES_MAX];
+    size_t count;
+};
+
+struct query {
+    struct chart_reader *reader;
+    struct fault *fault;
+    char words[QUERY_WORDS][WORD_BYTES_MAX + 1];
+    size_t word_count;
+};
+
+static enum err take_word(void *owner, struct bytes word) {
+    struct query *query = owner;
+    if (query->word_count < QUERY_WORDS) {
+        memcpy(query->words[query->word_count], word.data, word.size);
+        query->words[query->word_count++][word.size] = 0;
+    }
+    return ERR_OK;
+}
+
+static bool has(const struct candidates *candidates, uint64_t id) {
+    for (size_t i = 0; i < candidates->count; i++)
+        if (candidates->ids[i] == id)
+            return true;
+    return false;
+}
+
+static enum err add_range(struct query *query, const char *word, struct candidates *out) {
+    char end[WORD_BYTES_MAX + 4];
+    size_t size = strlen(word);
+    memcpy(end, word, size);
+    memcpy(end + size, "\xF4\x8F\xBF", 4); /* behind every word that begins so */
+    sqlite3_stmt *rows = db_statement(&query->reader->db, SQL_WORD_RANGE, query->fault);
+    db_bind_bytes(rows, 1, bytes_from(word, size));
+    db_bind_bytes(rows, 2, bytes_from(end, size + 3));
+    db_bind_i64(rows, 3, CANDIDATES_MAX);
+    enum err err;
+    while (!(err = db_next(&query->reader->db, rows, query->fault)) && out->count < CANDIDATES_MAX)
+        out->ids[out->count++] = (uint64_t)sqlite3_column_int64(rows, 0);
+    if (rows)
+        sqlite3_reset(rows);
+    return err == ERR_MORE || !err ? ERR_OK : err;
+}
+
+/* Every word of the query must begin a word of the patient. */
+static enum err match_words(struct query *query, struct candidates *found) {
+    struct candidates next;
+    for (size_t w = 0; w < query->word_count; w++) {
+        next.count = 0;
+        enum err err = add_range(query, query->words[w], &next);
+        if (err)
+            return err;
+        if (w == 0) {
+            *found = next;
+            continue;
+        }
+        size_t kept = 0;
+        for (size_t i = 0; i < found->count; i++)
+            if (has(&next, found->ids[i]))
+                found->ids[kept++] = found->ids[i];
+        found->count = kept;
+    }
+    return ERR_OK;
+}
+
+/* 14/07/1945, 14.7.45, 1945-07-14 as the digits of the word that stands for a birth date; empty when it is none. */
+static void date_digits(struct bytes query, char digits[9]) {
+    unsigned parts[3] = {0}, sizes[3] = {0}, n = 0;
+    digits[0] = 0;
+    for (size_t i = 0; i < query.size; i++) {
+        uint8_t c = query.data[i];
+        if (c >= '0' && c <= '9') {
+            parts[n] = parts[n] * 10 + (unsigned)(c - '0');
+            if (++sizes[n] > 4)
+                return;
+        } else if ((c == '/' || c == '-' || c == '.') && n < 2 && sizes[n] > 0) {
+            n++;
+        } else {
+            return;
+        }
+    }
+    if (n != 2 || sizes[2] == 0)
+        return;
+    bool year_first = sizes[0] == 4;
+    unsigned year = year_first ? parts[0] : parts[2], month = parts[1];
+    unsigned day = year_first ? parts[2] : parts[0];
+    if (month < 1 || month > 12 || day < 1 || day > 31 || (!year_first && sizes[2] != 4))
+        return;
+    struct text text;
+    text_init(&text, digits, 9);
+    text_put_padded(&text, year, 4);
+    text_put_padded(&text, month, 2);
+    text_put_padded(&text, day, 2);
+}
+
+static void add_candidate(struct candidates *found, uint64_t id) {
+    if (found->count < CANDIDATES_MAX && !has(found, id))
+        found->ids[found->count++] = id;
+}
+
+static enum err match_bed(struct query *query, struct bytes bed, struct candidates *found) {
+    sqlite3_stmt *rows = db_statement(&query->reader->db, SQL_CENSUS_BED, query->fault);
+    db_bind_bytes(rows, 1, bed);
+    enum err err;
+    while (!(err = db_next(&query->reader->db, rows, query->fault)))
+        add_candidate(found, (uint64_t)sqlite3_column_int64(rows, 0));
+    return err == ERR_MORE ? ERR_OK : err;
+}
+
+static enum err match_number(struct query *query, struct bytes number, struct candidates *found) {
+    struct fact_identifier wanted = {.number = number};
+    uint64_t ids[32];
+    size_t count = 0;
+    enum err err = chart_find_identifier(query->reader, &wanted, ids, 32, &count, query->fault);
+    for (size_t i = 0; i < count && i < 32 && !err; i++)
+        add_candidate(found, ids[i]);
+    return err;
+}
+
+static enum err find(struct query *query, struct bytes text, struct candidates *found) {
+    char digits[9];
+    enum err err = match_number(query, text, found);
+    if (!err)
+        err = match_bed(query, text, found);
+    if (err)
+        return err;
+    date_digits(text, digits);
+    struct candidates named = {.count = 0};
+    err = digits[0] ? take_word(query, bytes_from_string(digits)) : words_of(text, false, take_word, query);
+    if (!err)
+        err = match_words(query, &named);
+    for (size_t i = 0; i < named.count && !err; i++)
+        add_candidate(found, named.ids[i]);
+    return err;
+}
+
+static int compare_hits(const void *a, const void *b) {
+    const struct chart_hit *left = a, *right = b;
+    if (left->is_present != right->is_present)
+        return left->is_present ? -1 : 1;
+    int order = bytes_compare(left->patient.family_name, right->patient.family_name);
+    if (!order)
+        order = bytes_compare(left->patient.given_name, right->patient.given_name);
+    return order ? order : (left->patient.id > right->patient.id) - (left->patient.id < right->patient.id);
+}
+
+static enum err make_hit(struct chart_reader *reader, struct arena *arena, uint64_t id,
+                         struct chart_hit *hit, struct fault *fault) {
+    struct chart_stay *stays;
+    size_t count;
+    enum err err = chart_patient(reader, arena, id, &hit->patient, fault);
+    if (!err)
+        err = chart_stays(reader, arena, id, &stays, &count, fault);
+    if (!err && count > 0 && stays[0].is_present) {
+        hit->is_present = true;
+        hit->place = stays[0].place;
+    }
+    return err;
+}
+
+enum err chart_search(struct chart_reader *reader, struct arena *arena, struct bytes text,
+                      size_t count_max, struct chart_hit **hits, size_t *count, struct fault *fault) {
+    struct query query = {.reader = reader, .fault = fault};
+    struct candidates found = {.count = 0};
+    text = bytes_trim(text);
+    *hits = NULL;
+    *count = 0;
+    if (bytes_is_empty(text))
+        return ERR_OK;
+    enum err err = find(&query, text, &found);
+    if (err)
+        return err;
+    size_t kept = found.count < count_max ? found.count : count_max;
+    *hits = arena_array(arena, kept, sizeof **hits);
+    if (kept && !*hits)
+        return fault_set(fault, ERR_LIMIT, "too much for one page");
+    for (size_t i = 0; i < kept && !err; i++)
+        err = make_hit(reader, arena, found.ids[i], &(*hits)[i], fault);
+    if (err)
+        return err;
+    qsort(*hits, kept, sizeof **hits, compare_hits);
+    *count = kept;
+    return ERR_OK;
+}
