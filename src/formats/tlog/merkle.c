@@ -131,12 +131,11 @@ static enum err consistency_walk(uint64_t size1, uint64_t size2, const struct tl
 enum err tlog_consistency_verify(uint64_t size1, uint64_t size2, const struct tlog_hash *proof,
                                  size_t count, const struct tlog_hash *root1,
                                  const struct tlog_hash *root2) {
-    if (size1 > size2)
+    /* Every tree is consistent with the empty one: a proof of it would show nothing, and is refused. */
+    if (size1 == 0 || size1 > size2)
         return ERR_INPUT;
     if (size1 == size2)
         return count == 0 && hash_equal(root1, root2) ? ERR_OK : ERR_CRYPTO;
-    if (size1 == 0) /* every tree is consistent with the empty one; there is nothing to prove */
-        return count == 0 ? ERR_OK : ERR_CRYPTO;
     return consistency_walk(size1, size2, proof, count, root1, root2);
 }
 

@@ -130,7 +130,9 @@ static struct tlog_hash vector_hash(struct vector *vector, json_t *value) {
     struct tlog_hash hash = {{0}};
     size_t size = 0;
     const char *string = json_string_value(value);
-    if (!string || !base64_decode(bytes_from_string(string), hash.bytes, sizeof hash.bytes, &size))
+    if (!string ||
+        !base64_decode(bytes_from_string(string), hash.bytes, sizeof hash.bytes, &size) ||
+        size == 0)
         vector->is_well_formed = false;
     return hash;
 }
