@@ -165,15 +165,18 @@ void vault_writer_close(struct vault_writer *writer) {
 
 /* ---- space ---- */
 
+/* Without a reserve only a segment that could not be made is a full disk; it is over when one would fit again. */
 bool vault_writer_is_full(struct vault_writer *writer) {
+    bool has_reserve = writer->options.reserve_bytes != UINT64_MAX;
     int64_t now = sys_monotonic_us(writer->sys);
-    if (writer->options.reserve_bytes == UINT64_MAX ||
+    if ((!has_reserve && !writer->is_full) ||
         (writer->space_seen_at && now - writer->space_seen_at < SPACE_EVERY_US))
         return writer->is_full;
-    writer->space_seen_at = now;
     uint64_t free_bytes, total_bytes;
+    uint64_t wanted = has_reserve ? writer->options.reserve_bytes : writer->options.segment_bytes;
+    writer->space_seen_at = now;
     if (!sys_disk_space(writer->sys, writer->site_dir, &free_bytes, &total_bytes))
-        writer->is_full = free_bytes < writer->options.reserve_bytes;
+        writer->is_full = free_bytes < wanted;
     return writer->is_full;
 }
 
@@ -334,6 +337,7 @@ enum err vault_writer_sync(struct vault_writer *writer, struct fault *fault) {
         enum err err = begin_segment(writer, fault);
         if (err) {
             writer->is_full = writer->is_full || err == ERR_FULL;
+            writer->space_seen_at = sys_monotonic_us(writer->sys);
             take_back(writer);
             return err;
         }

@@ -1,0 +1,142 @@
+/* envelope_test.c - entries as bytes: written, read, sealed, unsealed; every change noticed. */
+#include "guard.h"
+#include "tap.h"
+#include "vault/envelope.h"
+
+#include <sodium.h>
+
+static const uint8_t key[32] = {1, 2, 3};
+
+static struct vault_entry example(void) {
+    return (struct vault_entry){
+        .kind = VAULT_FACT,
+        .flags = VAULT_CLOCK_DOUBTFUL,
+        .media_type = BYTES("application/fhir+json"),
+        .source = BYTES("web"),
+        .clock = UINT64_C(0x0123456789ABCDEF),
+        .received_at = -5,
+        .author = BYTES("dupont"),
+        .role = BYTES("nurse"),
+        .body = BYTES("{\"resourceType\":\"Observation\"}"),
+        .digest = BYTES("0123456789abcdef"),
+    };
+}
+
+static bool is_example(const struct vault_entry *got) {
+    struct vault_entry wanted = example();
+    return got->kind == wanted.kind && got->flags == wanted.flags && got->clock == wanted.clock &&
+           got->received_at == wanted.received_at &&
+           bytes_equal(got->media_type, wanted.media_type) &&
+           bytes_equal(got->source, wanted.source) && bytes_equal(got->author, wanted.author) &&
+           bytes_equal(got->role, wanted.role) && bytes_equal(got->body, wanted.body) &&
+           bytes_equal(got->digest, wanted.digest) && got->body_bytes == wanted.body.size;
+}
+
+/* The bytes of docs/format/vault.md's example, written out. */
+static void test_exact(void) {
+    struct vault_entry entry = {
+        .kind = VAULT_NOTE, .source = BYTES("node"), .clock = 1, .body = BYTES("up")};
+    uint8_t out[256];
+    size_t size;
+    is_int(envelope_put(&entry, out, sizeof out, &size), ERR_OK);
+    static const uint8_t wanted[] = {1, 'k', 0, 1, 5, 's', 0, 4, 'n', 'o', 'd', 'e', 'c',
+                                     0, 8,   0, 0, 0, 0,   0, 0, 0,   1,   'r', 0,   8,
+                                     0, 0,   0, 0, 0, 0,   0, 0, 'B', 'u', 'p'};
+    is_int(size, sizeof wanted);
+    ok(memcmp(out, wanted, sizeof wanted) == 0, "byte for byte");
+}
+
+static void test_plain(void) {
+    struct vault_entry entry = example(), got;
+    struct guard guard;
+    uint8_t out[1024];
+    size_t size;
+    is_int(envelope_put(&entry, out, sizeof out, &size), ERR_OK);
+    guard_init(&guard, sizeof out);
+    is_int(envelope_read(guard_copy(&guard, bytes_from(out, size)), &got), ERR_OK);
+    ok(is_example(&got));
+    size_t body_at = size - entry.body.size, taken = 0;
+    for (size_t cut = 0; cut < body_at; cut++)
+        taken += envelope_read(guard_copy(&guard, bytes_from(out, cut)), &got) == ERR_OK;
+    is_int(taken, 0);
+    for (size_t room = 0; room < size; room++)
+        taken += envelope_put(&entry, guard.pages + guard.bytes_max - room - 1, room + 1, &size) ==
+                 ERR_OK;
+    is_int(taken, 0);
+    is_int(envelope_read(BYTES("\x02k\0\1\1B"), &got), ERR_UNSUPPORTED);
+    is_int(envelope_read(bytes_from("\1k\0\1\1z\0\2..Bbody", 15), &got), ERR_OK);
+    ok(bytes_is(got.body, "body") && got.kind == VAULT_MESSAGE, "an unknown field is passed over");
+    is_int(envelope_read(bytes_from("\1k\0\1\11B", 6), &got), ERR_INPUT);
+    is_int(envelope_read(bytes_from("\1k\0\2\1\1B", 7), &got), ERR_INPUT);
+    guard_release(&guard);
+}
+
+static void test_seal(const struct vault_entry *entry, bool in_haste) {
+    static uint8_t out[PLAIN_BYTES_MAX + SEAL_BYTES], changed[PLAIN_BYTES_MAX + SEAL_BYTES];
+    struct sealer *sealer, *elsewhere;
+    struct vault_entry got;
+    uint8_t other_key[32] = {9};
+    uint32_t epoch = 0;
+    size_t size, taken = 0;
+    is_int(sealer_open(&sealer, "a.example/log"), ERR_OK);
+    is_int(sealer_open(&elsewhere, "b.example/log"), ERR_OK);
+    is_int(sealer_seal(sealer, entry, in_haste, 7, key, out, &size), ERR_OK);
+    is_int(sealed_epoch(bytes_from(out, size), &epoch), ERR_OK);
+    is_int(epoch, 7);
+    is_int(sealer_unseal(sealer, bytes_from(out, size), key, &got), ERR_OK);
+    ok(bytes_equal(got.body, entry->body), "the body came back");
+    is_int(sealer_unseal(sealer, bytes_from(out, size), other_key, &got), ERR_CRYPTO);
+    is_int(sealer_unseal(elsewhere, bytes_from(out, size), key, &got), ERR_CRYPTO);
+    size_t step = size > 2000 ? 211 : 1;
+    for (size_t bit = 0; bit < size * 8; bit += step) {
+        memcpy(changed, out, size);
+        changed[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        taken += sealer_unseal(sealer, bytes_from(changed, size), key, &got) == ERR_OK;
+    }
+    for (size_t cut = 0; cut < size; cut += step)
+        taken += sealer_unseal(sealer, bytes_from(out, cut), key, &got) == ERR_OK;
+    is_int(taken, 0);
+    sealer_close(sealer);
+    sealer_close(elsewhere);
+}
+
+static void test_sizes(void) {
+    static uint8_t body[VAULT_INLINE_BYTES_MAX], out[PLAIN_BYTES_MAX + SEAL_BYTES];
+    struct sealer *sealer;
+    struct vault_entry entry = example(), got;
+    size_t size = 0, small = 0, large = 0;
+    randombytes_buf(body, sizeof body);
+    entry.body = bytes_from(body, sizeof body);
+    test_seal(&entry, false);
+    test_seal(&entry, true);
+    memset(body, 'x', sizeof body);
+    test_seal(&entry, false);
+    is_int(sealer_open(&sealer, "a"), ERR_OK);
+    is_int(sealer_seal(sealer, &entry, false, 1, key, out, &small), ERR_OK);
+    ok(small < sizeof body / 10, "what repeats itself is compressed");
+    randombytes_buf(body, sizeof body);
+    is_int(sealer_seal(sealer, &entry, false, 1, key, out, &large), ERR_OK);
+    ok(large <= sizeof body + 512 && large <= TLOG_ENTRY_BYTES_MAX,
+       "what does not shrink stays as it is");
+    static uint8_t long_source[600];
+    memset(long_source, 's', sizeof long_source);
+    entry.source = bytes_from(long_source, sizeof long_source);
+    is_int(sealer_seal(sealer, &entry, false, 1, key, out, &size), ERR_LIMIT);
+    entry = example();
+    entry.body = BYTES_NONE;
+    is_int(sealer_seal(sealer, &entry, false, 1, key, out, &size), ERR_OK);
+    is_int(sealer_unseal(sealer, bytes_from(out, size), key, &got), ERR_OK);
+    is_int(got.body.size, 0);
+    sealer_close(sealer);
+}
+
+int main(void) {
+    if (sodium_init() < 0)
+        skip_all("libsodium does not start");
+    struct vault_entry entry = example();
+    test_exact();
+    test_plain();
+    test_seal(&entry, false);
+    test_sizes();
+    return done();
+}
