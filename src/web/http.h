@@ -1,0 +1,48 @@
+/* http.h - HTTP/1.1 for the web role: libmicrohttpd in front of one event loop, without its threads.
+ *
+ * Shapes     a request is GET or HEAD; an answer is a status, a type and a body. A handler may wait (HTTP_WAIT) and finish later.
+ * Errors     ERR_IO when the daemon cannot start; a bad request is answered here (400, 405, 414, 421) and not handed on.
+ * Ownership  views in a request live until its answer; the answer's body is copied once.
+ * Limits     HTTP_CONNECTIONS_MAX, 30 s without a byte, a request line and headers of 16 KiB.
+ * Process    web.
+ */
+#ifndef WEB_HTTP_H
+#define WEB_HTTP_H
+
+#include "base/base.h"
+
+#define HTTP_CONNECTIONS_MAX 1000u
+
+struct http;
+struct http_request; /* opaque to handlers: asked by functions */
+
+struct http_answer {
+    unsigned status;
+    const char *type;      /* text/html; charset=utf-8 */
+    struct bytes body;
+    const char *location;  /* of a redirection */
+    const char *set_cookie;
+    bool is_static;        /* may be kept by the browser; everything else is no-store */
+};
+
+enum http_step { HTTP_ANSWERED, HTTP_WAIT };
+typedef enum http_step (*http_handler)(void *owner, struct http_request *request, struct http_answer *answer);
+
+MUST_CHECK enum err http_open(struct http **http, struct loop *loop, int listen_fd, http_handler handler,
+                              void *owner, struct fault *fault);
+void http_close(struct http *http);
+/* Once a round: timeouts of connections. */
+void http_round(struct http *http);
+
+const char *http_path(const struct http_request *request);
+/* Of the query, decoded; NULL when absent. */
+const char *http_argument(const struct http_request *request, const char *name);
+/* NULL when absent. */
+const char *http_header(const struct http_request *request, const char *name);
+const char *http_cookie(const struct http_request *request, const char *name);
+
+/* A request that waits: answer it now. `token` names it, also when it is gone in the meantime (then nothing happens). */
+uint64_t http_token(const struct http_request *request);
+void http_finish(struct http *http, uint64_t token, const struct http_answer *answer);
+
+#endif
