@@ -14,10 +14,11 @@
 
 enum outcome { OUTCOME_ACCEPT, OUTCOME_ERROR, OUTCOME_REJECT };
 
+/* What is stored is safe here: the accept acknowledgement says so even when the application's is
+ * an error. */
 struct verdict {
     enum outcome outcome;
-    bool
-        is_stored; /* safe here: the accept acknowledgement says so even when the application's is an error */
+    bool is_stored;
     const char *text, *error_code;
 };
 
@@ -84,8 +85,9 @@ static bool is_asked(struct bytes condition, bool is_good) {
            (!is_good && bytes_is(condition, "ER"));
 }
 
-/* HL7 v2.5 2.9: both fields empty is the original mode; otherwise an accept acknowledgement, an application
- * acknowledgement, both or none. Having accepted nothing, there is nothing an application could add. */
+/* HL7 v2.5 2.9: both fields empty is the original mode; otherwise an accept acknowledgement, an
+ * application acknowledgement, both or none. Having accepted nothing, there is nothing an
+ * application could add. */
 static void put_answers(struct feeds *feeds, struct text *text, const struct hl7_header *header,
                         const struct verdict *verdict) {
     static const char *const accept_codes[] = {"CA", "CE", "CR"}, *const codes[] = {"AA", "AE",

@@ -1,9 +1,12 @@
-/* buffers.h - the memory that connections share: pieces of three sizes, taken when bytes wait and given back at once.
+/* buffers.h - the memory that connections share: pieces of three sizes, taken when bytes wait and
+ * given back at once.
  *
- * Errors     buffers_take returns NULL when the budget of that size is used up: the connection waits.
+ * Errors     buffers_take returns NULL when the budget of that size is used up: the connection
+ *            waits.
  * Ownership  a piece is the taker's until buffers_give.
- * Limits     small pieces for every connection (input, output, head of a large message); a fixed number of larger ones,
- *            so that a thousand idle connections cost next to nothing and hostile ones no more than the budget.
+ * Limits     small pieces for every connection (input, output, head of a large message); a fixed
+ *            number of larger ones, so that a thousand idle connections cost next to nothing and
+ *            hostile ones no more than the budget.
  * Process    feeds.
  */
 #ifndef FEEDS_BUFFERS_H
@@ -30,7 +33,8 @@ enum buffer_size buffer_size_for(size_t bytes);
 bool buffers_take(struct buffers *buffers, enum buffer_size size, struct buffer *buffer);
 /* Gives back what is held, if anything. */
 void buffers_give(struct buffers *buffers, struct buffer *buffer);
-/* Take the next larger piece and move the first `used` bytes over. False: none is free, or there is none larger. */
+/* Take the next larger piece and move the first `used` bytes over. False: none is free, or there
+ * is none larger. */
 bool buffers_grow(struct buffers *buffers, struct buffer *buffer, size_t used);
 
 #endif

@@ -1,7 +1,8 @@
 /* connection.c - one peer's socket: reading into its buffer, sending answers, its end.
  *
  * Invariants
- *   The input holds the bodies of slots that are not answered yet, then bytes that are no slot yet; `taken` is between them.
+ *   The input holds the bodies of slots that are not answered yet, then bytes that are no slot yet;
+ *   `taken` is between them.
  *   A connection whose answers the peer does not read is read from no more.
  *   A socket is watched exactly while it is open and something is awaited from it.
  *

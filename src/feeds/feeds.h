@@ -1,12 +1,17 @@
-/* feeds.h - the hospital's systems speak here: bytes in, acknowledgements out; and a sender for tests and load.
+/* feeds.h - the hospital's systems speak here: bytes in, acknowledgements out; and a sender for
+ * tests and load.
  *
- * Shapes     MLLP over TCP: frames 0x0B ... 0x1C 0x0D. A message goes raw to commit; its acknowledgement leaves only
- *            after commit said that it is durable.
- * Errors     the role stops (exit code) on a broken supervisor or commit link; a peer's bytes never stop it.
- * Limits     message_bytes_max a message, connection_count_max, connections_per_address_max; bounded bytes under way to commit.
- * Process    feeds: sees no key, writes no file. The sender runs in `veilleuse send` and `simulate`.
- * Source     HL7 MLLP release 1; HL7 v2.5 2.9 (original and enhanced acknowledgement). Real devices: no reply awaited,
- *            several messages without waiting, CR missing after 0x1C, garbage between frames, hours of silence.
+ * Shapes     MLLP over TCP: frames 0x0B ... 0x1C 0x0D. A message goes raw to commit; its
+ *            acknowledgement leaves only after commit said that it is durable.
+ * Errors     the role stops (exit code) on a broken supervisor or commit link; a peer's bytes never
+ *            stop it.
+ * Limits     message_bytes_max a message, connection_count_max, connections_per_address_max;
+ *            bounded bytes under way to commit.
+ * Process    feeds: sees no key, writes no file. The sender runs in `veilleuse send` and
+ *            `simulate`.
+ * Source     HL7 MLLP release 1; HL7 v2.5 2.9 (original and enhanced acknowledgement). Real
+ *            devices: no reply awaited, several messages without waiting, CR missing after 0x1C,
+ *            garbage between frames, hours of silence.
  */
 #ifndef FEEDS_FEEDS_H
 #define FEEDS_FEEDS_H
@@ -23,7 +28,7 @@ struct feeds_options {
     uint32_t connections_per_address_max; /* 0: 1024; loopback has no limit of its own */
     bool unknown_is_ae;                   /* on_unknown = AE */
 };
-/* The feeds role: supervisor's channel on ROLE_SUPERVISOR_FD. Returns an exit code of sysexits.h. */
+/* The feeds role: supervisor's channel on ROLE_SUPERVISOR_FD. Returns a code of sysexits.h. */
 int feeds_role_main(const struct feeds_options *options);
 
 /* ---- the sender ---- */
@@ -36,8 +41,8 @@ struct feeds_sender_options {
     int64_t timeout_ms;        /* for one answer; 0: 30,000 */
     const bool *stop;          /* looked at between messages; may be NULL */
 };
-/* The next message to send and when (monotonic microseconds, 0: now). ERR_MORE: there are no more. The view must live until
- * the same connection asks again (`connection` says which). */
+/* The next message to send and when (monotonic microseconds, 0: now). ERR_MORE: there are no
+ * more. The view must live until the same connection asks again (`connection` says which). */
 typedef enum err (*feeds_sender_next)(void *owner, unsigned connection, struct bytes *message,
                                       int64_t *due_us);
 struct feeds_sender_report {
@@ -48,13 +53,15 @@ struct feeds_sender_report {
     int64_t p50_us, p99_us, max_us;
     char first_nak[200]; /* its MSA, without patient data */
 };
-/* ERR_OK: all answered (AA or not). ERR_STATE: refused or cut. ERR_TIMEOUT. The report is filled in every case. */
+/* ERR_OK: all answered (AA or not). ERR_STATE: refused or cut. ERR_TIMEOUT. The report is filled
+ * in every case. */
 MUST_CHECK enum err feeds_send(const struct feeds_sender_options *options, feeds_sender_next next,
                                void *owner, struct feeds_sender_report *report,
                                struct fault *fault);
 
-/* `veilleuse send HOST:PORT FILE... [--connections N] [--rate N] [--repeat N] [--json] [--timeout S]`; FILE - is standard input.
- * Exits 0 all AA, 65 on a NAK, 69 refused, 75 timeout, 66 a file that is not there. */
+/* `veilleuse send HOST:PORT FILE... [--connections N] [--rate N] [--repeat N] [--json]
+ * [--timeout S]`; FILE - is standard input. Exits 0 all AA, 65 on a NAK, 69 refused, 75 timeout,
+ * 66 a file that is not there. */
 int feeds_send_command(int argc, char **argv);
 
 #endif

@@ -1,10 +1,15 @@
-/* listener.c - the feeds role: listens for the hospital's systems, and looks after every connection once a round.
+/* listener.c - the feeds role: listens for the hospital's systems, and looks after every connection
+ * once a round.
  *
  * Invariants
- *   Events only read and write sockets; what they brought is worked on in on_round, in the order of its coming.
- *   A connection is released only when it has just been taken from the work queue and stands in no other.
- *   Nothing is answered AA before commit said that it is durable (answer.c looks at settled slots only).
- *   When commit takes no more, connections stall; their sockets are read no further than their buffers reach.
+ *   Events only read and write sockets; what they brought is worked on in on_round, in the order of
+ *   its coming.
+ *   A connection is released only when it has just been taken from the work queue and stands in no
+ *   other.
+ *   Nothing is answered AA before commit said that it is durable (answer.c looks at settled slots
+ *   only).
+ *   When commit takes no more, connections stall; their sockets are read no further than their
+ *   buffers reach.
  */
 #include "feeds/listener.h"
 
@@ -87,7 +92,8 @@ static void do_all_work(struct feeds *feeds) {
     }
 }
 
-/* Each stalled connection gets one chance a round, in order; those that still find no room stall again behind. */
+/* Each stalled connection gets one chance a round, in order; those that still find no room stall
+ * again behind. */
 static void revive_stalled(struct feeds *feeds) {
     if (!feeds->is_link_open || feeds->life.loop.monotonic_us < feeds->offer_at)
         return;
@@ -226,7 +232,8 @@ static bool may_connect(const struct feeds *feeds, const uint8_t address[16]) {
     return count < feeds->options.connections_per_address_max;
 }
 
-/* Answers must not wait for each other, and a peer whose machine died must not hold its place for ever. */
+/* Answers must not wait for each other, and a peer whose machine died must not hold its place for
+ * ever. */
 static void set_socket_options(int fd) {
     static const int one = 1, idle_s = 120, between_s = 30, count = 4;
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) ||
@@ -245,7 +252,7 @@ static void listener_ready(struct loop_watch *watch, uint32_t ready) {
         uint8_t address[16];
         int fd = sys_accept(feeds->life.sys, watch->fd, &from);
         if (fd < 0)
-            return; /* none left, or one that ended already, or no descriptor left: it is asked again */
+            return; /* none left, one that ended already, or no descriptor left */
         address_of(&from, address);
         if (may_connect(feeds, address)) {
             set_socket_options(fd);

@@ -1,18 +1,22 @@
-/* listener.h - what the files of the feeds role share: its state, its connections and their messages under way.
+/* listener.h - what the files of the feeds role share: its state, its connections and their
+ * messages under way.
  *
- * Shapes     a connection holds the bytes that came and, in order, a slot for each message found in them.
+ * Shapes     a connection holds the bytes that came and, in order, a slot for each message found in
+ *            them.
  * Units      monotonic microseconds for heard_at and offer_at, realtime for received_at.
- * Ownership  connections live in a pool; one is released only from the work list (listener.c), never in the middle of things.
+ * Ownership  connections live in a pool; one is released only from the work list (listener.c),
+ *            never in the middle of things.
  * Limits     SLOT_COUNT messages and 64 KiB a connection; ASKED_BYTES_MAX under way to commit.
  * Process    feeds.
  *
  * A slot's way:
  *
- *   taken --> HELD --(offer)--> ASKED --(APPENDED: ok, or an error that will not pass)--> SETTLED --(answer)--> gone
+ *   taken --> HELD --(offer)--> ASKED --(APPENDED)--> SETTLED --(answer)--> gone
  *               ^                 |
  *               +--(disk full; commit restarted)
  *
- *   too large for one frame: STREAMING --(its last byte came)--> ASKED; beyond the limit: --> HELD, as the first bytes only
+ *   too large for one frame:  STREAMING --(its last byte came)--> ASKED
+ *   larger than the limit:    STREAMING --(its last byte came)--> HELD, its first bytes only
  */
 #ifndef FEEDS_LISTENER_H
 #define FEEDS_LISTENER_H
@@ -47,8 +51,7 @@ struct slot {
     enum slot_state state;
     enum err err;
     bool is_repeat;
-    bool
-        was_asked; /* of an earlier commit, which may have stored it: must be checked for a repeat */
+    bool was_asked; /* of an earlier commit, which may have it: to be checked for a repeat */
     int64_t received_at;
 };
 

@@ -1,7 +1,8 @@
 /* mllp.c - find where messages begin and end in a stream of bytes.
  *
  * Invariants
- *   No byte is scanned twice while a frame grows: `scanned` stands before the first 0x1C that is not decided yet.
+ *   No byte is scanned twice while a frame grows: `scanned` stands before the first 0x1C that is
+ *   not decided yet.
  *   `scanned` is 0 whenever bytes were used, since it counts from the start of `in`.
  *
  *     between frames --(mllp_begin_parts)--> in parts --(MLLP_LAST)--> between frames

@@ -2,9 +2,11 @@
  *
  * Invariants
  *   asked_bytes and asked_count are the sums over all slots in state ASKED.
- *   A token names connection, generation and sequence: an answer finds exactly the slot that asked, or nobody.
- *   What an earlier commit was asked is asked again of the next one, as a possible repeat. A stream cannot be asked again: its
- *   connection is closed without an answer, and its sender keeps the message.
+ *   A token names connection, generation and sequence: an answer finds exactly the slot that asked,
+ *   or nobody.
+ *   What an earlier commit was asked is asked again of the next one, as a possible repeat. A stream
+ *   cannot be asked again: its connection is closed without an answer, and its sender keeps the
+ *   message.
  */
 #include "feeds/listener.h"
 

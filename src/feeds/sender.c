@@ -1,9 +1,12 @@
-/* sender.c - sends messages over many connections, each waiting for its answer: a peer of our own, and the load tool.
+/* sender.c - sends messages over many connections, each waiting for its answer: a peer of our own,
+ * and the load tool.
  *
  * Invariants
- *   A connection has at most one message under way; only an answer whose MSA-2 is its MSH-10 can count for it.
+ *   A connection has at most one message under way; only an answer whose MSA-2 is its MSH-10 can
+ *   count for it.
  *   After a time-out the connection is closed: an answer that comes late finds nobody.
- *   Once one connection has failed no further message is taken; those under way are still answered, or time out.
+ *   Once one connection has failed no further message is taken; those under way are still answered,
+ *   or time out.
  *
  *   connecting --> idle --(a message and its time)--> sending --> waiting --(its answer)--> idle
  *                    \--(there are no more, or stopped)--> closed <--(cut, time-out)-- any
@@ -86,7 +89,7 @@ static void fail(struct sending *connection, enum err err) {
 
 /* ---- sending ---- */
 
-/* Original mode asks for one answer; enhanced mode for what MSH-15 and MSH-16 say (HL7 v2.5 2.9). */
+/* Original mode asks for one answer; enhanced mode for what MSH-15 and 16 say (HL7 v2.5 2.9). */
 static void expect_answers(struct sending *connection) {
     struct hl7_header header;
     hl7_header_read(&header, connection->message);
@@ -177,7 +180,7 @@ static bool take_message(struct sending *connection) {
     return true;
 }
 
-/* What an idle connection does: the next message, now or later; or, when there are none, its end. */
+/* What an idle connection does: the next message, now or later; or its end when none is left. */
 static void idle(struct sending *connection) {
     while (connection->state == IDLE) {
         if (connection->has_message && connection->sender->is_over && connection->sender->err)
@@ -317,7 +320,8 @@ static int open_socket(struct sender *sender, int *error) {
     return fd;
 }
 
-/* Does somebody listen there? The first connection finds out, so that a host with several addresses is tried through. */
+/* Does somebody listen there? The first connection finds out, so that a host with several
+ * addresses is tried through. */
 static bool is_listening(struct sender *sender, int *error) {
     int fd = open_socket(sender, error);
     if (fd < 0)

@@ -1,8 +1,9 @@
 /* sources.h - how each sending application of the hospital speaks: counts and its newest message.
  *
- * Shapes     a bounded table by (MSH-3, MSH-4). Names longer than the column are cut; what does not fit in the table is
- *            counted together under "(others)".
- * Units      newest_at: when its newest message came. Its own times are the chart's matter, which knows the zone.
+ * Shapes     a bounded table by (MSH-3, MSH-4). Names longer than the column are cut; what does not
+ *            fit in the table is counted together under "(others)".
+ * Units      newest_at: when its newest message came. Its own times are the chart's matter, which
+ *            knows the zone.
  * Process    feeds.
  */
 #ifndef FEEDS_SOURCES_H

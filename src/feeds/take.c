@@ -1,8 +1,10 @@
-/* take.c - what came over a connection becomes slots, or is streamed when it is too large to be held.
+/* take.c - what came over a connection becomes slots, or is streamed when it is too large to be
+ * held.
  *
  * Invariants
  *   Bytes are taken once: `taken` only grows, until the input is compacted.
- *   While a large message is under way, or waits for its answer, nothing behind it is taken: there is one head buffer.
+ *   While a large message is under way, or waits for its answer, nothing behind it is taken: there
+ *   is one head buffer.
  *   Whatever was framed gets a slot, and so do bytes outside frames unless they are white space.
  */
 #include "feeds/listener.h"

@@ -1,7 +1,9 @@
-/* analytes.c - what the laboratory measures: codes, units, usual ranges, and how the values of people lie. */
+/* analytes.c - what the laboratory measures: codes, units, usual ranges, and how the values of
+ * people lie. */
 #include "simulate/data.h"
 
-/* code, name, unit, low, high, critical low and high, center, spread, least, most, decimals; in thousandths */
+/* code, name, unit, low, high, critical low and high, center, spread, least, most, decimals; in
+ * thousandths */
 const struct analyte_kind analyte_kinds[ANALYTE_COUNT] = {
     [HEMOGLOBIN] = {"718-7", "Hémoglobine", "g/dL", 12000, 16500, 7000, 20000, 13800, 900, 4000,
                     22000, 1},

@@ -1,4 +1,5 @@
-/* data.h - the tables the synthetic hospital is made of: names, places, wards, diagnoses, analyses. Nobody here is real.
+/* data.h - the tables the synthetic hospital is made of: names, places, wards, diagnoses, analyses.
+ * Nobody here is real.
  *
  * Shapes     static tables with their counts; texts in UTF-8.
  * Units      values of analyses in thousandths of their unit, ages in years, stays in days.

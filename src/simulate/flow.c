@@ -1,12 +1,13 @@
-/* flow.c - people come, move and go: through the emergency department, by appointment, at birth; and some mistakes are made.
+/* flow.c - people come, move and go: through the emergency department, by appointment, at birth;
+ * and some mistakes are made.
  *
  * A stay's way:
  *
  *   emergency (A04) --> home (A03)
- *        \--> admitted (A06 to a bed, or A01 and later A02) --\
- *   planned (A28, A01) ----------------------------------------> in a bed --(A02 ...)--> discharged (A03) --> ended
- *   born (A01) beside the mother; leaves with her
- *   outpatient (A04) --> home (A03)
+ *       \--> admitted (A06 to a bed, or A01 and later A02) --\
+ *   planned (A01) --------------------------------------------> in a bed --(A02 ...)--> home (A03)
+ *   born (A01), beside the mother ----------------------------> leaves with her (A03)
+ *   outpatient (A28, A04) --> home (A03)
  *
  * In one of a hundred cases the last step is cancelled some minutes later (A11, A12, A13).
  */
@@ -364,7 +365,8 @@ static void emergency_end(struct simulator *simulator, uint32_t index) {
     happen_to(simulator, index, after(simulator, 5, 40), EVENT_TO_WARD, service);
 }
 
-/* The second step of what began in another way: to the bed after an A01, or to the desk after an A28. */
+/* The second step of what began in another way: to the bed after an A01, or to the desk after an
+ * A28. */
 static void second_step(struct simulator *simulator, uint32_t index, enum service service) {
     struct stay *stay = &simulator->stays[index];
     if (stay->class == 'O') {

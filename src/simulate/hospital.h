@@ -1,8 +1,12 @@
-/* hospital.h - what the files of the simulator share: wards, beds, people, stays, and the writing about them.
+/* hospital.h - what the files of the simulator share: wards, beds, people, stays, and the writing
+ * about them.
  *
- * Shapes     everything lives in arrays and is named by its index; NOWHERE and NOBODY stand for none.
- * Units      instants in microseconds, rounded to milliseconds; deviations in hundredths of an analyte's spread.
- * Ownership  struct simulator owns all; an event or order that outlives its stay is void by generation.
+ * Shapes     everything lives in arrays and is named by its index; NOWHERE and NOBODY stand for
+ *            none.
+ * Units      instants in microseconds, rounded to milliseconds; deviations in hundredths of an
+ *            analyte's spread.
+ * Ownership  struct simulator owns all; an event or order that outlives its stay is void by
+ *            generation.
  */
 #ifndef SIMULATE_HOSPITAL_H
 #define SIMULATE_HOSPITAL_H
@@ -147,7 +151,8 @@ struct civil_time local_time(struct simulator *simulator, int64_t at);
 /* ---- wards.c: beds ---- */
 MUST_CHECK enum err wards_make(struct simulator *simulator);
 uint32_t wards_of(const struct simulator *simulator, enum service service); /* the first one */
-/* A free bed of the service, else of any ward but emergency, intensive care, children's and women's; or NOWHERE. */
+/* A free bed of the service, else of any ward but emergency, intensive care, children's and
+ * women's; or NOWHERE. */
 uint32_t bed_find(struct simulator *simulator, enum service service);
 void bed_take(struct simulator *simulator, uint32_t bed, uint32_t stay);
 void bed_free(struct simulator *simulator, uint32_t bed, uint32_t stay);
@@ -176,7 +181,8 @@ void put_movement(struct simulator *simulator, const struct stay *stay, const ch
 void put_merged(struct simulator *simulator, uint64_t loser); /* MRG */
 /* "B" beside the mother, else the bed's. */
 void put_place(struct simulator *simulator, const struct stay *stay, uint32_t bed);
-/* A whole ADT message about a stay; a movement gets a number of its own, and took place at `holds`. */
+/* A whole ADT message about a stay; a movement gets a number of its own, and took place at
+ * `holds`. */
 void tell_movement(struct simulator *simulator, uint32_t stay, const char *trigger,
                    const char *structure, int64_t holds);
 void tell_cancel(struct simulator *simulator, uint32_t stay, const char *trigger,

@@ -1,7 +1,9 @@
-/* results.c - vital signs and analyses: figures that fit a person, an illness and the figures before them.
+/* results.c - vital signs and analyses: figures that fit a person, an illness and the figures
+ * before them.
  *
- * A value is center + deviation * spread / 100. A deviation tends to what the illness makes of it, with chance beside; so
- * values of one person follow each other, and come back to the usual as the illness passes.
+ * A value is center + deviation * spread / 100. A deviation tends to what the illness makes of it,
+ * with chance beside; so values of one person follow each other, and come back to the usual as the
+ * illness passes.
  */
 #include "simulate/hospital.h"
 
@@ -84,7 +86,8 @@ static const struct vital_range *ranges_for(struct simulator *simulator, const s
     return vital_ranges[age < 1 ? 0 : age < 12 ? 1 : 2];
 }
 
-/* The severely ill breathe and beat faster, saturate and stand lower; fever belongs to inflammation. */
+/* The severely ill breathe and beat faster, saturate and stand lower; fever belongs to
+ * inflammation. */
 static int vital_target(const struct stay *stay, enum vital vital) {
     int severity = (int)diagnoses[stay->diagnosis].severity * stay->illness / ILLNESS_FULL;
     switch (vital) {

@@ -1,4 +1,5 @@
-/* segments.c - the segments of HL7 v2.5 messages as a French hospital sends them (IHE PAM), and whole ADT messages. */
+/* segments.c - the segments of HL7 v2.5 messages as a French hospital sends them (IHE PAM), and
+ * whole ADT messages. */
 #include "simulate/hospital.h"
 
 #define AUTHORITY "CHV&1.2.250.1.999.1.1&ISO"

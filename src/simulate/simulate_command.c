@@ -1,4 +1,5 @@
-/* simulate_command.c - `veilleuse simulate`: the synthetic hospital into a file, or alive against a node. */
+/* simulate_command.c - `veilleuse simulate`: the synthetic hospital into a file, or alive against
+ * a node. */
 #include "feeds/feeds.h"
 #include "simulate/simulate.h"
 
@@ -39,11 +40,12 @@ static const char usage[] =
     "  --connections N  live: over so many connections at once (4)\n"
     "\n"
     "Live, the simulated clock never runs ahead of the real one, since messages from the future "
-    "are doubtful. With\n"
-    "a speed above 1 it therefore begins in the past, hours x (1 - 1/speed) ago, and meets the "
-    "real clock at its end; --hours is\n"
-    "24 then unless told. At speed 1 it keeps the real time. When the node goes away, the "
-    "simulator tries again every second and loses nothing.\n"
+    "are\n"
+    "doubtful. With a speed above 1 it therefore begins in the past, hours x (1 - 1/speed) ago, "
+    "and\n"
+    "meets the real clock at its end; --hours is 24 then unless told. At speed 1 it keeps real "
+    "time.\n"
+    "When the node goes away, the simulator tries again every second and loses nothing.\n"
     "Ctrl-C ends it with a report. A file begins at 2026-01-05T06:00+01:00.\n";
 
 struct arguments {
@@ -230,7 +232,8 @@ static void wait_a_little(void) {
     nanosleep(&wait, NULL);
 }
 
-/* Until all is told or somebody stops it: a node that goes away is tried again, with what it did not answer. */
+/* Until all is told or somebody stops it: a node that goes away is tried again, with what it did
+ * not answer. */
 static enum err keep_sending(struct live *live, const struct arguments *arguments,
                              struct feeds_sender_report *sum, struct fault *fault) {
     const struct feeds_sender_options options = {.host = arguments->host,

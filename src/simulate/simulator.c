@@ -1,7 +1,9 @@
-/* simulator.c - the clock of the synthetic hospital: takes the soonest thing to happen and lets it be told.
+/* simulator.c - the clock of the synthetic hospital: takes the soonest thing to happen and lets it
+ * be told.
  *
  * Invariants
- *   Chance comes from one seeded source, drawn in the order of events: same seed and start, same bytes.
+ *   Chance comes from one seeded source, drawn in the order of events: same seed and start, same
+ *   bytes.
  *   Every message has a time of its own, in milliseconds, later than all before.
  *   An event about a stay or an order that has become another does nothing.
  */

@@ -1,4 +1,5 @@
-/* wards.c - the beds of the hospital: how many each service has, in which rooms, and who lies in them. */
+/* wards.c - the beds of the hospital: how many each service has, in which rooms, and who lies in
+ * them. */
 #include "simulate/hospital.h"
 
 #include <assert.h>

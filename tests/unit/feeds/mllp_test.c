@@ -1,9 +1,11 @@
-/* mllp_test.c - frames cut at every byte, without their last byte, with garbage between them and frame bytes inside. */
+/* mllp_test.c - frames cut at every byte, without their last byte, with garbage between them and
+ * frame bytes inside. */
 #include "feeds/mllp.h"
 #include "guard.h"
 #include "tap.h"
 
-/* Read `in` as it would come: first `cut` bytes, then all. What was found is written as letters and bodies. */
+/* Read `in` as it would come: first `cut` bytes, then all. What was found is written as letters
+ * and bodies. */
 static void read_cut(char *log, size_t log_bytes, struct bytes in, size_t cut, bool ends_quiet,
                      size_t parts_after) {
     struct mllp_reader reader = {0};

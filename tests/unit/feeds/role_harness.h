@@ -1,4 +1,5 @@
-/* role_harness.h - the feeds role in a process of its own; the test is its supervisor, its commit and its peers. */
+/* role_harness.h - the feeds role in a process of its own; the test is its supervisor, its commit
+ * and its peers. */
 #ifndef TESTS_ROLE_HARNESS_H
 #define TESTS_ROLE_HARNESS_H
 
@@ -167,7 +168,8 @@ static inline void peer_put_string(int fd, const char *string) {
     peer_put(fd, string, strlen(string));
 }
 
-/* One frame of the answers, byte by byte so that the next one stays; "" none in time, "closed" at the end. */
+/* One frame of the answers, byte by byte so that the next one stays; "" none in time, "closed" at
+ * the end. */
 static inline const char *peer_get(int fd, int wait_ms) {
     static char frame[70000];
     size_t size = 0;

@@ -1,4 +1,5 @@
-/* role_test.c - the feeds role among good and bad peers, and with a commit that dies, fills up or turns suspect. */
+/* role_test.c - the feeds role among good and bad peers, and with a commit that dies, fills up or
+ * turns suspect. */
 #include "role_harness.h"
 
 static struct harness harness;

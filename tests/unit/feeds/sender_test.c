@@ -1,4 +1,5 @@
-/* sender_test.c - the sender against small servers that answer well, wrongly, late, with a NAK, or not at all. */
+/* sender_test.c - the sender against small servers that answer well, wrongly, late, with a NAK, or
+ * not at all. */
 #include "feeds/feeds.h"
 #include "feeds/histogram.h"
 #include "tap.h"
@@ -36,7 +37,8 @@ static void answer(int fd, enum manner manner, const char *id, unsigned nth) {
         _exit(0);
 }
 
-/* One connection at a time is enough: peers wait. Each connection is served by a process of its own. */
+/* One connection at a time is enough: peers wait. Each connection is served by a process of its
+ * own. */
 static void serve(int listener, enum manner manner) {
     for (;;) {
         int fd = accept(listener, NULL, NULL);

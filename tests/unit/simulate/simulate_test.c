@@ -1,4 +1,5 @@
-/* simulate_test.c - the synthetic hospital is repeatable, understood without remainder, and believable. */
+/* simulate_test.c - the synthetic hospital is repeatable, understood without remainder, and
+ * believable. */
 #include "facts/facts.h"
 #include "simulate/simulate.h"
 #include "tap.h"
