@@ -9,7 +9,7 @@
  *   born (A01), beside the mother ----------------------------> leaves with her (A03)
  *   outpatient (A28, A04) --> home (A03)
  *
- * In one of a hundred cases the last step is cancelled some minutes later (A11, A12, A13).
+ * In one of forty cases the last step is cancelled some minutes later (A11, A12, A13).
  */
 #include "simulate/hospital.h"
 
@@ -241,7 +241,7 @@ static void planned(struct simulator *simulator, uint32_t ward, uint32_t tries) 
     bed_take(simulator, bed, index);
     stay->admitted_at = simulator->now - random_between(&simulator->random, 60, 400) * US_PER_S;
     tell_movement(simulator, index, "A01", "ADT_A01", stay->admitted_at);
-    if (chance(simulator, 8)) {
+    if (chance(simulator, 25)) {
         happen_to(simulator, index, after(simulator, 2, 10), EVENT_CANCEL_ADMIT, 0);
         return;
     }
@@ -396,7 +396,7 @@ static void move(struct simulator *simulator, uint32_t index, enum service servi
         return;
     change_bed(simulator, index, bed);
     tell_movement(simulator, index, "A02", "ADT_A02", just_now(simulator, stay));
-    if (chance(simulator, 60))
+    if (chance(simulator, 100))
         happen_to(simulator, index, after(simulator, 3, 12), EVENT_CANCEL_MOVE, 0);
 }
 
@@ -424,7 +424,7 @@ static void discharge(struct simulator *simulator, uint32_t index) {
         if (child->is_used && child->mother == index && !child->is_gone)
             happen_to(simulator, i, simulator->now + 2 * US_PER_S, EVENT_DISCHARGE, 0);
     }
-    if (stay->class == 'I' && stay->mother == NOBODY && chance(simulator, 12)) {
+    if (stay->class == 'I' && stay->mother == NOBODY && chance(simulator, 25)) {
         happen_to(simulator, index, after(simulator, 3, 12), EVENT_CANCEL_DISCHARGE, 0);
         return;
     }

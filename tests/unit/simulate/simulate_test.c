@@ -151,7 +151,7 @@ static void see(struct seen *seen, struct bytes message, int64_t at, struct aren
 }
 
 static void believable(void) {
-    enum { BEDS = 200, DAYS = 5 };
+    enum { BEDS = 150, DAYS = 4 };
     struct seen seen = {
         .is_in_order = true, .has_own_times = true, .has_own_ids = true, .said_is_time = true};
     struct simulator *simulator = open_hospital(BEDS, 42);
