@@ -1,0 +1,296 @@
+/* page.c - values written into pages: escaped, in the page's language and the site's zone. */
+#include "web/page.h"
+
+/* ---- escaping ---- */
+
+void html_put_bytes(struct page *page, struct bytes text) {
+    size_t from = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        const char *with;
+        switch (text.data[i]) {
+        case '&':
+            with = "&amp;";
+            break;
+        case '<':
+            with = "&lt;";
+            break;
+        case '>':
+            with = "&gt;";
+            break;
+        case '"':
+            with = "&quot;";
+            break;
+        case '\'':
+            with = "&#39;";
+            break;
+        default:
+            if (text.data[i] >= ' ' || text.data[i] == '\n' || text.data[i] == '\t')
+                continue;
+            with = "\xEF\xBF\xBD"; /* a control character */
+        }
+        text_put(page->out, bytes_from(text.data + from, i - from));
+        text_put_string(page->out, with);
+        from = i + 1;
+    }
+    text_put(page->out, bytes_skip(text, from));
+}
+
+void html_put_string(struct page *page, const char *text) {
+    html_put_bytes(page, bytes_from_string(text));
+}
+
+void html_put_i64(struct page *page, int64_t number) {
+    text_put_i64(page->out, number);
+}
+
+void html_put_u64(struct page *page, uint64_t number) {
+    text_put_u64(page->out, number);
+}
+
+void html_put_int(struct page *page, int number) {
+    text_put_i64(page->out, number);
+}
+
+void html_put_u32(struct page *page, uint32_t number) {
+    text_put_u64(page->out, number);
+}
+
+const char *page_sentence(const struct page *page, const char *id) {
+    return catalogue_sentence(page->catalogue, id);
+}
+
+void html_put_sentence(struct page *page, const char *id) {
+    html_put_string(page, page_sentence(page, id));
+}
+
+void html_put_address_bytes(struct page *page, struct bytes part) {
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < part.size; i++) {
+        uint8_t c = part.data[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '.' || c == '_' || c == '~';
+        if (plain) {
+            text_put_char(page->out, (char)c);
+            continue;
+        }
+        text_put_char(page->out, '%');
+        text_put_char(page->out, digits[c >> 4]);
+        text_put_char(page->out, digits[c & 15]);
+    }
+}
+
+void html_put_address_string(struct page *page, const char *part) {
+    html_put_address_bytes(page, bytes_from_string(part));
+}
+
+void html_put_address_u64(struct page *page, uint64_t number) {
+    text_put_u64(page->out, number);
+}
+
+/* ---- times ---- */
+
+static struct text small_text(struct page *page, size_t size) {
+    struct text text = {0};
+    static char nothing[1];
+    if (text_init_arena(&text, page->arena, size))
+        text_init(&text, nothing, sizeof nothing);
+    return text;
+}
+
+static const char *month_name(const struct page *page, int month) {
+    static const char *const names[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    return page_sentence(page, names[month - 1]);
+}
+
+static void put_date(const struct page *page, struct text *text, int year, int month, int day) {
+    text_put_padded(text, (uint64_t)day, 2);
+    text_put_format(text, "-%s-%d", month_name(page, month), year);
+}
+
+static struct civil_time civil(struct page *page, int64_t at) {
+    return time_civil(at, zone_offset_at(page->zone, at));
+}
+
+static void put_clock(struct text *text, const struct civil_time *time) {
+    text_put_padded(text, (uint64_t)time->hour, 2);
+    text_put_char(text, ':');
+    text_put_padded(text, (uint64_t)time->minute, 2);
+}
+
+struct bytes show_date_time(struct page *page, int64_t at) {
+    struct text text = small_text(page, 48);
+    if (at == INSTANT_NONE)
+        return bytes_from_string(page_sentence(page, "unknown"));
+    struct civil_time time = civil(page, at);
+    put_date(page, &text, time.year, time.month, time.day);
+    text_put_char(&text, ' ');
+    put_clock(&text, &time);
+    return text_bytes(&text);
+}
+
+struct bytes show_time(struct page *page, int64_t at) {
+    struct text text = small_text(page, 16);
+    if (at == INSTANT_NONE)
+        return bytes_from_string(page_sentence(page, "unknown"));
+    struct civil_time time = civil(page, at), today = civil(page, page->now);
+    if (time.year != today.year || time.month != today.month || time.day != today.day)
+        return show_date_time(page, at);
+    put_clock(&text, &time);
+    return text_bytes(&text);
+}
+
+struct bytes show_age_of(struct page *page, int64_t at) {
+    struct text text = small_text(page, 32);
+    if (at == INSTANT_NONE)
+        return bytes_from_string(page_sentence(page, "never"));
+    int64_t s = (page->now - at) / US_PER_S;
+    s = s < 0 ? 0 : s;
+    if (s < 120)
+        text_put_format(&text, "%lld s", (long long)s);
+    else if (s < 120 * 60)
+        text_put_format(&text, "%lld min", (long long)(s / 60));
+    else if (s < 48 * 3600)
+        text_put_format(&text, "%lld h", (long long)(s / 3600));
+    else
+        text_put_format(&text, "%lld %s", (long long)(s / 86400), page_sentence(page, "d"));
+    return text_bytes(&text);
+}
+
+/* "YYYY-MM-DD", or as much of it as is known. */
+static bool read_date(struct bytes date, struct civil_time *out) {
+    uint64_t parts[3] = {0, 0, 0};
+    struct bytes rest = date, part;
+    size_t n = 0;
+    while (n < 3 && bytes_next_part(&rest, '-', &part))
+        if (!bytes_to_u64(part, &parts[n++]))
+            return false;
+    *out = (struct civil_time){.year = (int)parts[0], .month = (int)parts[1], .day = (int)parts[2]};
+    return n > 0 && parts[0] > 0 && parts[1] <= 12 && parts[2] <= 31;
+}
+
+struct bytes show_years(struct page *page, struct bytes birth_date) {
+    struct text text = small_text(page, 48);
+    struct civil_time birth, today = civil(page, page->now);
+    if (!read_date(birth_date, &birth))
+        return BYTES_NONE;
+    bool is_whole = birth.month > 0 && birth.day > 0;
+    int years = is_whole ? time_age_years(birth, today) : today.year - birth.year;
+    int months = (today.year - birth.year) * 12 + today.month - birth.month - (today.day < birth.day);
+    if (is_whole && years < 2 && months >= 0)
+        text_put_format(&text, "%d %s", months, page_sentence(page, "months"));
+    else
+        text_put_format(&text, "%s%d %s", is_whole ? "" : "~", years, page_sentence(page, "years"));
+    return text_bytes(&text);
+}
+
+struct bytes show_birth_date(struct page *page, struct bytes date) {
+    struct text text = small_text(page, 64);
+    struct civil_time birth;
+    if (bytes_is_empty(date))
+        return bytes_from_string(page_sentence(page, "birth date not known"));
+    if (!read_date(date, &birth))
+        return date;
+    if (birth.month && birth.day)
+        put_date(page, &text, birth.year, birth.month, birth.day);
+    else
+        text_put(&text, date);
+    text_put_string(&text, " (");
+    text_put(&text, show_years(page, date));
+    text_put_char(&text, ')');
+    return text_bytes(&text);
+}
+
+/* ---- people ---- */
+
+/* Capitals for Latin letters; others stay. */
+static void put_upper(struct text *out, struct bytes name) {
+    for (size_t i = 0; i < name.size; i++) {
+        uint8_t c = name.data[i];
+        if (c >= 'a' && c <= 'z') {
+            text_put_char(out, (char)(c - 32));
+        } else if (c == 0xC3 && i + 1 < name.size && name.data[i + 1] >= 0xA0 &&
+                   name.data[i + 1] != 0xB7 && name.data[i + 1] != 0xBF) { /* U+00E0..U+00FE */
+            text_put_char(out, (char)c);
+            text_put_char(out, (char)(name.data[++i] - 0x20));
+        } else if (c == 0xC5 && i + 1 < name.size && name.data[i + 1] == 0x93) { /* oe ligature */
+            text_put(out, BYTES("\xC5\x92"));
+            i++;
+        } else {
+            text_put_char(out, (char)c);
+        }
+    }
+}
+
+struct bytes show_name(struct page *page, const struct chart_patient *patient) {
+    struct text text = small_text(
+        page, patient->family_name.size + patient->given_name.size + patient->prefix.size + 32);
+    if (bytes_is_empty(patient->family_name) && bytes_is_empty(patient->given_name))
+        return bytes_from_string(page_sentence(page, "name not known"));
+    put_upper(&text, patient->family_name);
+    if (!bytes_is_empty(patient->given_name)) {
+        text_put_string(&text, ", ");
+        text_put(&text, patient->given_name);
+    }
+    if (!bytes_is_empty(patient->prefix)) {
+        text_put_string(&text, " (");
+        text_put(&text, patient->prefix);
+        text_put_char(&text, ')');
+    }
+    return text_bytes(&text);
+}
+
+struct bytes show_sex(struct page *page, struct bytes sex) {
+    const char *word = bytes_is(sex, "F")   ? "female"
+                       : bytes_is(sex, "M") ? "male"
+                       : bytes_is_empty(sex) ? "sex not known"
+                                             : "other sex";
+    return bytes_from_string(page_sentence(page, word));
+}
+
+const char *show_result_status(struct page *page, enum result_status status) {
+    static const char *const words[] = {"status not said", "pending", "preliminary", "final",
+                                        "corrected",       "deleted", "wrong",       "cancelled"};
+    return page_sentence(page, words[(unsigned)status < 8 ? status : 0]);
+}
+
+const char *show_movement_class(struct page *page, enum movement_class class) {
+    static const char *const words[] = {"unknown",  "admission", "registration",    "pre-admission",
+                                        "transfer", "discharge", "becomes inpatient", "becomes outpatient"};
+    return page_sentence(page, words[(unsigned)class < 8 ? class : 0]);
+}
+
+/* ---- freshness ---- */
+
+const char *freshness_word(enum freshness freshness) {
+    static const char *const words[] = {"current", "late", "silent", "never fed"};
+    return words[freshness];
+}
+
+const char *freshness_class(enum freshness freshness) {
+    static const char *const classes[] = {"current", "late", "silent", "never"};
+    return classes[freshness];
+}
+
+enum freshness page_freshness(const struct page *page) {
+    enum freshness worst = page->feed_count ? FRESH_CURRENT : FRESH_NEVER;
+    for (size_t i = 0; i < page->feed_count; i++)
+        if (page->feeds[i].freshness > worst)
+            worst = page->feeds[i].freshness;
+    return worst;
+}
+
+struct bytes page_problem(struct page *page, struct bytes problem) {
+    struct bytes rest = problem, role;
+    struct text text = small_text(page, problem.size * 2 + 256);
+    if (!bytes_next_part(&rest, ':', &role))
+        return problem;
+    const char *sentence = arena_string(page->arena, bytes_trim(rest));
+    if (!sentence)
+        return problem;
+    text_put_string(&text, page_sentence(page, sentence));
+    text_put_string(&text, " (");
+    text_put(&text, role);
+    text_put_char(&text, ')');
+    return text.full ? problem : text_bytes(&text);
+}

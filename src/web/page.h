@@ -1,0 +1,82 @@
+/* page.h - what every page has: language, time, the age of the data, what is wrong; and how values are written into it.
+ *
+ * Ownership  views handed to templates live in the request's arena.
+ */
+#ifndef WEB_PAGE_H
+#define WEB_PAGE_H
+
+#include "base/base.h"
+#include "chart/chart.h"
+#include "web/catalogue.h"
+
+enum freshness { FRESH_CURRENT, FRESH_LATE, FRESH_SILENT, FRESH_NEVER };
+
+struct feed_view {
+    struct chart_feed feed;
+    enum freshness freshness;
+    uint64_t repeats, refused; /* since the feeds role began */
+};
+
+struct page {
+    struct text *out;
+    struct arena *arena;
+    const struct catalogue *catalogue;
+    const char *language, *theme; /* "auto", "light", "night" */
+    const char *path;             /* of this page, for the links that change it */
+    struct zone *zone;
+    int64_t now;
+    struct bytes site_name, node_name;
+    bool is_demo;
+    struct chart_state chart;
+    uint64_t durable;       /* entries in the vault; the chart may lag */
+    bool has_chart;
+    const struct feed_view *feeds;
+    size_t feed_count;
+    const struct bytes *problems;
+    size_t problem_count;
+    int64_t state_age_us;   /* of what the supervisor said last */
+};
+
+/* ---- values ---- */
+void html_put_bytes(struct page *page, struct bytes text);
+void html_put_string(struct page *page, const char *text);
+void html_put_i64(struct page *page, int64_t number);
+void html_put_u64(struct page *page, uint64_t number);
+#define html_put(page, value)                                                                      \
+    _Generic((value), struct bytes: html_put_bytes, const char *: html_put_string,                 \
+             char *: html_put_string, int64_t: html_put_i64, int: html_put_int,                    \
+             uint64_t: html_put_u64, uint32_t: html_put_u32)((page), (value))
+void html_put_int(struct page *page, int number);
+void html_put_u32(struct page *page, uint32_t number);
+void html_put_sentence(struct page *page, const char *id);
+const char *page_sentence(const struct page *page, const char *id);
+/* A part of an address: everything but letters, digits and -._~ is percent-encoded. */
+void html_put_address_bytes(struct page *page, struct bytes part);
+void html_put_address_string(struct page *page, const char *part);
+void html_put_address_u64(struct page *page, uint64_t number);
+#define html_put_address(page, value)                                                              \
+    _Generic((value), struct bytes: html_put_address_bytes, const char *: html_put_address_string, \
+             char *: html_put_address_string, uint64_t: html_put_address_u64)((page), (value))
+
+/* ---- times and people, as text in the arena ---- */
+struct bytes show_date_time(struct page *page, int64_t at); /* 05-janv.-2026 14:05 */
+struct bytes show_time(struct page *page, int64_t at);      /* 14:05, with the date when it is not today */
+struct bytes show_birth_date(struct page *page, struct bytes date); /* 14-juil.-1945 (81 ans) */
+struct bytes show_age_of(struct page *page, int64_t at);    /* 12 s, 5 min, 3 h, 2 j */
+struct bytes show_years(struct page *page, struct bytes birth_date); /* 81 ans */
+struct bytes show_name(struct page *page, const struct chart_patient *patient); /* DUPONT, Jeanne (Mme) */
+struct bytes show_sex(struct page *page, struct bytes sex);
+const char *show_result_status(struct page *page, enum result_status status);
+const char *show_movement_class(struct page *page, enum movement_class class);
+const char *freshness_word(enum freshness freshness); /* a msgid */
+const char *freshness_class(enum freshness freshness);
+/* What a role said is wrong, in the page's language, with the role's name. */
+struct bytes page_problem(struct page *page, struct bytes problem);
+/* The worst state of all feeds. */
+enum freshness page_freshness(const struct page *page);
+
+/* ---- the frame, in pages/frame_*.html ---- */
+void page_head(struct page *page, const char *title, bool is_patient);
+void page_foot(struct page *page);
+
+#endif

@@ -1,0 +1,161 @@
+/* role.c - the web role: pages from the chart, single entries from open; it writes nothing and holds no key. */
+#include "web/role.h"
+
+#define WAIT_US (5 * US_PER_S)
+
+static void open_chart(struct web *web) {
+    char path[1024];
+    uint64_t generation;
+    struct fault fault = {0};
+    struct chart_reader *reader = NULL;
+    enum err err = chart_current_path(web->life.sys, web->options->site_dir, path, sizeof path,
+                                      &generation, &fault);
+    if (!err)
+        err = chart_reader_open(&reader, path, &fault);
+    if (err) {
+        if (err != ERR_NOT_FOUND)
+            trace_fault("the chart cannot be read", &fault);
+        return;
+    }
+    chart_reader_close(web->chart);
+    web->chart = reader;
+}
+
+static void web_chart(struct role_life *life, uint64_t generation) {
+    (void)generation;
+    open_chart(life->owner);
+}
+
+static void web_state(struct role_life *life, struct bytes json) {
+    struct web *web = life->owner;
+    node_state_read(&web->state, json, life->loop.monotonic_us);
+}
+
+static void web_listen(struct role_life *life, unsigned index, int fd) {
+    struct web *web = life->owner;
+    struct fault fault = {0};
+    (void)index;
+    if (web->http || http_open(&web->http, &life->loop, fd, web_answer, web, &fault)) {
+        trace_fault("pages cannot be served", &fault);
+        life->loop.is_stopping = true;
+    }
+}
+
+/* ---- entries ---- */
+
+static struct waiting *find_waiting(struct web *web, uint64_t token) {
+    for (size_t i = 0; i < WAITING_MAX; i++)
+        if (web->waiting[i].token == token && token != 0)
+            return &web->waiting[i];
+    return NULL;
+}
+
+static void copy_text(char *to, size_t size, struct bytes from) {
+    from = bytes_first(from, size - 1);
+    if (from.size)
+        memcpy(to, from.data, from.size);
+    to[from.size] = 0;
+}
+
+static void take_body(struct web *web, struct waiting *waiting, struct bytes piece) {
+    piece = bytes_first(piece, ENTRY_SHOWN_MAX - waiting->filled);
+    if (piece.size)
+        memcpy(waiting->body + waiting->filled, piece.data, piece.size);
+    waiting->filled += piece.size;
+    if (waiting->filled >= waiting->wanted)
+        web_finish_entry(web, waiting, 200);
+}
+
+static enum err take_entry(struct web *web, const struct ipc_frame *frame) {
+    struct entry_message message;
+    enum err err = roles_get_entry(frame, &message);
+    if (err)
+        return err;
+    struct waiting *waiting = find_waiting(web, message.token);
+    if (!waiting)
+        return ERR_OK; /* it has given up */
+    copy_text(waiting->source, sizeof waiting->source, message.entry.source);
+    copy_text(waiting->media_type, sizeof waiting->media_type, message.entry.media_type);
+    waiting->view.entry = message.entry;
+    waiting->view.entry.source = bytes_from_string(waiting->source);
+    waiting->view.entry.media_type = bytes_from_string(waiting->media_type);
+    waiting->wanted = message.entry.body_bytes;
+    take_body(web, waiting, message.entry.body);
+    return ERR_OK;
+}
+
+static enum err web_frame(struct role_life *life, struct role_link *link, const struct ipc_frame *frame) {
+    struct web *web = life->owner;
+    uint64_t token;
+    struct bytes data;
+    bool full, suspect;
+    enum err err;
+    struct waiting *waiting;
+    switch (frame->type) {
+    case MESSAGE_ENTRY:
+        return link->peer == ROLE_OPEN ? take_entry(web, frame) : ERR_INPUT;
+    case MESSAGE_ENTRY_DATA:
+        err = roles_get_blob(frame, &token, &data);
+        waiting = err ? NULL : find_waiting(web, token);
+        if (waiting)
+            take_body(web, waiting, data);
+        return err;
+    case MESSAGE_NO_ENTRY:
+        err = roles_get_number(frame, &token);
+        waiting = err ? NULL : find_waiting(web, token);
+        if (waiting)
+            web_finish_entry(web, waiting, 404);
+        return err;
+    case MESSAGE_VAULT_STATE:
+        return roles_get_vault_state(frame, &full, &suspect); /* told by the supervisor too */
+    default:
+        return ERR_INPUT;
+    }
+}
+
+static void web_round(struct role_life *life) {
+    struct web *web = life->owner;
+    for (size_t i = 0; i < WAITING_MAX; i++)
+        if (web->waiting[i].token && life->loop.monotonic_us - web->waiting[i].since > WAIT_US)
+            web_finish_entry(web, &web->waiting[i], 503);
+    if (!web->chart)
+        open_chart(web);
+    if (web->http)
+        http_round(web->http);
+}
+
+static void release(struct web *web) {
+    http_close(web->http);
+    chart_reader_close(web->chart);
+    for (size_t i = 0; i < WAITING_MAX; i++)
+        memory_free(web->waiting[i].body);
+    arena_release(&web->arena);
+    role_life_release(&web->life);
+}
+
+int web_role_main(const struct web_options *options) {
+    struct web *web = memory_alloc(1, sizeof *web);
+    struct fault fault = {0};
+    enum err err = web ? ERR_OK : ERR_MEMORY;
+    if (!err)
+        err = role_life_init(&web->life, ROLE_WEB, options->sys, options->site_dir, &fault);
+    if (!err)
+        err = zone_init(&web->zone, options->zone, &fault);
+    if (err) {
+        trace_fault("pages cannot be served", &fault);
+        return err_exit_code(err);
+    }
+    web->options = options;
+    arena_init(&web->arena, ARENA_BYTES_MAX);
+    web->life.owner = web;
+    web->life.on_frame = web_frame;
+    web->life.on_listen = web_listen;
+    web->life.on_state = web_state;
+    web->life.on_chart = web_chart;
+    web->life.on_round = web_round;
+    open_chart(web);
+    int code = role_life_run(&web->life);
+    release(web);
+    memory_free(web);
+    return code;
+}
