@@ -18,7 +18,8 @@
 #include "base/time.h"
 #include "formats/hl7/hl7.h"
 
-/* Matched on all three. authority: CX.4 namespace, else its universal id. Type: CX.5, upper case. */
+/* Matched on all three. authority: CX.4 namespace, else its universal id; of a national identity number (INS) always the
+ * universal id, because it alone tells NIR, NIA, test and demonstration apart. Type: CX.5, upper case, may be empty. */
 struct fact_identifier {
     struct bytes authority, type, number;
 };
@@ -29,17 +30,17 @@ struct fact_place {
 };
 
 enum patient_field { /* numbers are stored in charts */
-    PATIENT_FAMILY_NAME = 1, /* PID-5.1, usual or legal name */
+    PATIENT_FAMILY_NAME = 1, /* PID-5.1, the name staff call the patient by (rule in docs/facts.md) */
     PATIENT_GIVEN_NAME,      /* PID-5.2 and further given names PID-5.3 */
-    PATIENT_BIRTH_NAME,      /* PID-5 type M or, in France, L; PID-6 is the mother's and not this */
+    PATIENT_BIRTH_NAME,      /* PID-5 type M or B or, beside a D and in France, L; PID-6 is the mother's and not this */
     PATIENT_USED_NAME,       /* PID-5 type D */
     PATIENT_PREFIX,          /* PID-5.5 */
     PATIENT_BIRTH_DATE,      /* PID-7 as YYYY, YYYY-MM or YYYY-MM-DD */
     PATIENT_SEX,             /* PID-8: M F O U A N */
     PATIENT_ADDRESS,         /* PID-11 in one line */
     PATIENT_PHONE,           /* PID-13, first */
-    PATIENT_DEATH,           /* PID-30 Y or PID-29 as RFC 3339 */
-    PATIENT_IDENTITY_STATUS, /* PID-32: PROV VALI DPOT DOUA COLP COLV ANOM CACH ... */
+    PATIENT_DEATH,           /* PID-29 as RFC 3339 (a date alone when no more was said), else PID-30 Y */
+    PATIENT_IDENTITY_STATUS, /* PID-32: PROV VALI DPOT DOUA COLP COLV ANOM CACH ..., a space between several */
     PATIENT_FIELD_COUNT
 };
 enum visit_field {
@@ -66,11 +67,14 @@ struct fact_allergy {
     struct bytes kind;               /* AL1-2: DA FA MA EA ... */
     struct bytes severity;           /* AL1-4: SV MO MI U */
     struct bytes reaction;           /* AL1-5, repetitions joined by ", " */
-    struct bytes identified_at;      /* AL1-6 as RFC 3339 date */
+    struct bytes identified_at;      /* AL1-6 as RFC 3339 date; IAM-11, else IAM-13 */
+    struct bytes id;                 /* IAM-7: identified statements win one by one; empty: none (AL1) */
 };
 struct fact_diagnosis {
     struct bytes code, system, text, type; /* DG1-3, DG1-4, DG1-6 */
     int64_t at;                            /* DG1-5 or INSTANT_NONE */
+    struct bytes id;                       /* DG1-20; empty: none */
+    bool is_deleted;                       /* DG1-21 D: it no longer stands */
 };
 enum result_status { /* OBX-11, OBR-25; stored */
     RESULT_UNKNOWN, RESULT_PENDING /* I O S */, RESULT_PRELIMINARY /* P R A */, RESULT_FINAL /* F U */,
@@ -106,20 +110,22 @@ struct fact_document {
     struct bytes media_type;         /* text/plain, or of the ED */
     struct bytes text;               /* text content, LF between lines; empty when encapsulated */
     uint64_t encapsulated_bytes;     /* size of ED content (still base64 in the entry) */
-    bool is_cancelled, is_replacement; /* T11, T09/T10 */
+    bool is_cancelled, is_replacement; /* T11, T09/T10: of parent_id */
+    bool is_addendum;                  /* T05/T06: stands beside parent_id */
 };
 struct fact_movement {
     enum movement_class class;
     struct bytes movement_id;        /* ZBE-1, empty when none */
     int64_t holds;                   /* when it took place */
     struct fact_place place, prior;  /* PV1-3, PV1-6 */
+    bool is_update;                  /* ZBE-4 UPDATE: corrects the movement of that id, inserts none */
 };
 struct fact_cancel {
     enum movement_class class;       /* what is cancelled (A11 cancels ADMIT or REGISTER: class ADMIT) */
     struct bytes movement_id;
-    int64_t holds;
+    int64_t holds;                   /* when what is cancelled took place (EVN-6 of a cancel says that), else said */
 };
-struct fact_merge {
+struct fact_merge { /* MRG-1 into PID-3; A24 links and A37 unlinks two PID */
     struct fact_identifier loser, survivor;
     bool is_unlink;
 };
@@ -158,13 +164,13 @@ struct facts {
     struct fact_identifier visit; /* number empty: the message names none */
     /* When it was said: EVN-2, else MSH-7, else time of receipt. */
     int64_t said;
-    bool is_date_doubtful; /* more than 5 minutes after receipt: outranks nothing */
-    bool is_ambiguous;     /* in the hour that October repeats */
+    bool is_date_doubtful; /* said, or an OBR-22, more than 5 minutes after receipt: outranks nothing */
+    bool is_ambiguous;     /* said or a movement's holds lies in the hour that October repeats */
     struct fact *list;
     size_t count;
     /* Not understood: why (static text, in English, also a msgid) and the byte it is about. */
     const char *aside;
-    uint64_t aside_at;
+    uint64_t aside_at; /* counted in the body as given */
     /* Read leniently: how many oddities, the first in words. */
     uint32_t warning_count;
     const char *warning;

@@ -1,67 +1,179 @@
-/* translate.h - the inside of the translation: what its files share. */
+/* translate.h - the inside of the translation from HL7 v2: one message on its way to facts.
+ *
+ * Invariants
+ *   1. Segments are read once, in the order they stand in. What needs more than one of them (who, which stay, when it
+ *      was said) is gathered here and settled after the last.
+ *   2. Facts are only about the first patient of a message. From a PID that names another, nothing more is read but
+ *      what a merge says of that pair.
+ *   3. Work is linear in the size of the message: a field's repetitions are walked, never counted from its start.
+ */
 #ifndef FACTS_TRANSLATE_H
 #define FACTS_TRANSLATE_H
 
 #include "facts/facts.h"
 
-#define FIELDS_MAX 64u
+#define FIELDS_MAX 48u
+#define NO_FACT    SIZE_MAX
+#define FUTURE_US  (5 * 60 * US_PER_S) /* a clock may be this much ahead of ours */
 
-/* One message being translated. */
+/* What a kind of message is, by MSH-9.1. */
+enum message_kind {
+    KIND_EVENT,    /* ADT */
+    KIND_RESULTS,  /* OBR and OBX are results */
+    KIND_DOCUMENT, /* TXA and OBX are a document */
+    KIND_LATER,    /* its own content is not translated yet; patient, stay, allergies, diagnoses are */
+    KIND_ANSWER,
+    KIND_QUERY,
+    KIND_SYSTEM,
+    KIND_UNKNOWN
+};
+
+/* A text that grows by lines without being copied for each. */
+struct lines {
+    struct bytes text;
+    size_t capacity; /* of the memory behind it; 0: a view of something else */
+};
+
+/* Memory behind an observation's value and notes. */
+struct observation_room {
+    size_t value, notes;
+};
+
+struct movement_times {
+    struct time_read event, admitted, discharged, movement; /* EVN-6, PV1-44, PV1-45, ZBE-2 */
+    bool has_event, has_admitted, has_discharged, has_movement;
+};
+
 struct translation {
     const struct facts_context *context;
     struct hl7_message message;
     struct arena *arena;
     struct facts *facts;
     size_t capacity;
-    bool is_full; /* the arena is: the result is ERR_LIMIT */
+    uint64_t lead; /* bytes of the body before its MSH */
+    enum message_kind kind;
+    bool states_place; /* PV1-3 of this kind of message is where the patient is */
+    bool is_french;    /* MSH-17 or MSH-12.2 */
+    bool is_full;      /* the arena is: the result is ERR_LIMIT */
+
     /* The segment at hand, split. */
     struct hl7_segment segment;
     struct bytes fields[FIELDS_MAX];
-    /* Gathered on the way. */
-    bool has_valid_identity; /* PID-32 has VALI */
+
+    /* Who. */
+    bool has_pid, is_other_patient;
     struct fact_identifier survivor; /* of the PID last read: what an MRG merges into */
+    struct bytes survivor_field;     /* its PID-3 */
+    struct fact_identifier account;  /* PID-18 */
+
+    /* Where and when. */
+    bool has_pv1, has_place;
     struct fact_place place, prior;
-    bool has_place;
-    int64_t event_at;        /* EVN-6 */
-    int64_t admitted_at, discharged_at;
-    struct bytes movement_id; /* ZBE-1 */
-    int64_t movement_at;      /* ZBE-2 */
-    struct bytes movement_action; /* ZBE-4 */
-    struct bytes original_event;  /* ZBE-6 */
-    struct bytes order_placer, order_filler; /* ORC */
-    struct fact_report *report;   /* the one OBX and NTE belong to */
-    size_t report_at;             /* its place in the list, which may move when it grows */
+    struct movement_times times;
+    struct bytes movement_id, movement_action, original_event; /* ZBE-1, 4, 6 */
+    size_t merge_count;
+
+    /* Results. */
+    struct bytes order_placer, order_filler; /* ORC-2, ORC-3 */
+    size_t report;                           /* its place in the list; NO_FACT: none is open */
+    bool is_report_of_obx; /* made of an OBX that stands under no OBR */
+    struct observation_room *room;
     size_t observation_capacity;
-    struct fact_observation *observation;
-    struct fact_document *document;
-    size_t document_at;
+    size_t observation;       /* the one that notes belong to; NO_FACT: the report itself */
+    struct lines report_notes;
+
+    /* The document. */
+    size_t document;
+    struct lines document_text;
+    struct bytes document_file_name; /* TXA-16 */
 };
 
+/* ---- translate.c ---- */
 void translate_warn(struct translation *t, const char *warning);
-void translate_aside(struct translation *t, const char *reason, uint64_t at);
-/* A new fact at the end of the list; NULL when the arena is full. */
+/* The first reason stands. `at` counts in the message. */
+void translate_aside(struct translation *t, const char *reason, size_t at);
+/* A new fact at the end of the list, zeroed; NULL when the arena is full. Earlier facts may move. */
 struct fact *translate_add(struct translation *t, enum fact_kind kind);
 
-/* Values of the segment at hand. */
+/* ---- value.c: values of the segment at hand ---- */
+/* The next repetition of a field; false at the end. */
+bool next_repetition(const struct translation *t, struct bytes *rest, struct bytes *repetition);
+struct bytes first_repetition(const struct translation *t, unsigned field);
+/* The first `count` components, trimmed; those that are missing are empty. */
+void split_components(const struct translation *t, struct bytes repetition, struct bytes *parts,
+                      unsigned count);
+/* The first subcomponent, trimmed. */
+struct bytes subcomponent(const struct translation *t, struct bytes component, unsigned n);
+/* Component of the first repetition, its first subcomponent, still escaped. */
 struct bytes value_raw(const struct translation *t, unsigned field, unsigned component);
+/* The same as text; a null is empty. */
 struct bytes value_text(struct translation *t, unsigned field, unsigned component);
+/* The same in capitals. */
+struct bytes value_upper(struct translation *t, unsigned field, unsigned component);
+/* Characters decoded, white space at both ends gone; null is empty. */
 struct bytes text_of(struct translation *t, struct bytes raw);
-/* A time of the message, INSTANT_NONE when absent or not of the form. */
-int64_t time_of(struct translation *t, struct bytes raw);
-int64_t value_time(struct translation *t, unsigned field);
-/* RFC 3339 of it, or empty; "" stays `""`. */
-struct bytes instant_text(struct translation *t, int64_t at);
-/* A CX; false without a number. */
-bool identifier_of(struct translation *t, struct bytes repetition, struct fact_identifier *out);
-/* Repetition r of a field already split off. False past the last. */
-bool repetition_of(const struct translation *t, struct bytes field, unsigned repetition,
-                   struct bytes *out);
-struct bytes component_of(const struct translation *t, struct bytes repetition, unsigned component);
+/* The same with the white space in front kept, as columns need it. */
+struct bytes layout_of(struct translation *t, struct bytes raw);
+struct bytes upper_of(struct translation *t, struct bytes b);
+/* A copy with `between` between what is not empty. */
+struct bytes join_texts(struct translation *t, const struct bytes *parts, size_t count,
+                        const char *between);
+void add_line(struct translation *t, struct lines *lines, struct bytes line);
 
-/* Each reads the segment at hand. */
-void translate_pid(struct translation *t);
-void translate_pv1(struct translation *t);
+/* A time of the message; false (and a warning when it is not of the form) if there is none. */
+bool time_stated(struct translation *t, struct bytes raw, struct time_read *out);
+int64_t value_time(struct translation *t, unsigned field);
+struct bytes instant_text(struct translation *t, int64_t at);
+/* YYYY, YYYY-MM or YYYY-MM-DD, digits as they stand: a date has no zone. Empty when it is none. */
+struct bytes date_text(struct translation *t, struct bytes raw);
+/* YYYY-MM-DD HH:MM on the hospital's clocks. */
+struct bytes local_time_text(struct translation *t, int64_t at);
+
+/* XCN as "Family, Given" (with " (id)" when asked for), else its id. */
+struct bytes person_text(struct translation *t, unsigned field, bool has_id);
+/* EI: the entity's id, else its universal id. */
+struct bytes entity_text(struct translation *t, unsigned field);
+
+struct coded {
+    struct bytes code, text, system;
+};
+/* CE or CWE: the first triplet, else the alternate one. A missing text is the code. */
+struct coded coded_of(struct translation *t, struct bytes repetition);
+struct coded coded_field(struct translation *t, unsigned field);
+/* All repetitions of a coded field by their texts (or by their codes). */
+struct bytes coded_texts(struct translation *t, unsigned field, const char *between);
+struct bytes coded_codes(struct translation *t, unsigned field, const char *between);
+
+/* ---- identifier.c ---- */
+struct identifier_read {
+    struct fact_identifier identifier;
+    struct bytes oid; /* CX.4.2 */
+    bool is_expired;  /* CX.8 is past */
+};
+/* A CX; false without a number. */
+bool read_identifier(struct translation *t, struct bytes repetition, struct identifier_read *out);
+bool identifier_equal(const struct fact_identifier *a, const struct fact_identifier *b);
+/* The national identity number, by its type or its authority. */
+bool identifier_is_ins(const struct identifier_read *read);
+/* Could it be the number a hospital knows a patient by? Not one of the State, an insurer, a stay. */
+bool identifier_may_be_subject(const struct identifier_read *read);
+/* The number a patient is known by here: of PID-3, else PID-2, else PID-4. */
+bool choose_subject(struct translation *t, struct fact_identifier *subject);
+/* All other numbers of PID-3, PID-2 and PID-4. */
+void add_other_identifiers(struct translation *t);
 void translate_mrg(struct translation *t);
+/* A second PID where the event is about two. */
+void translate_linked_pid(struct translation *t);
+
+/* ---- the readers of a segment ---- */
+void translate_pid(struct translation *t);
+void translate_names(struct translation *t);
+void add_cell(struct translation *t, enum fact_kind kind, int field, struct bytes raw);
+void add_text_cell(struct translation *t, enum fact_kind kind, int field, struct bytes text);
+void translate_evn(struct translation *t);
+void translate_pv1(struct translation *t);
+void translate_pv2(struct translation *t);
+void translate_zbe(struct translation *t);
 void translate_al1(struct translation *t);
 void translate_iam(struct translation *t);
 void translate_dg1(struct translation *t);
@@ -69,8 +181,27 @@ void translate_orc(struct translation *t);
 void translate_obr(struct translation *t);
 void translate_obx(struct translation *t);
 void translate_nte(struct translation *t);
+void translate_spm(struct translation *t);
 void translate_txa(struct translation *t);
-/* After the last segment: movements of the event. */
-void translate_movement(struct translation *t);
+/* OBX and NTE of a document. */
+void translate_document_content(struct translation *t);
+void translate_document_note(struct translation *t);
+
+/* OBX-5 in one readable text, a line for each repetition; *lines keeps the room it grows in. */
+void read_value(struct translation *t, struct bytes type, struct lines *lines);
+/* Is OBX-5 text or codes, of which several OBX make one value? */
+bool type_is_textual(struct bytes type);
+bool type_is_encapsulated(struct bytes type);
+/* An ED: its media type and the size of what it holds. */
+struct bytes media_type_of(struct translation *t, const struct bytes *parts);
+uint64_t encapsulated_bytes(const struct bytes *parts);
+
+/* ---- after the last segment ---- */
+bool event_is_read(struct bytes trigger);
+bool event_is_merge(struct bytes trigger);
+bool event_is_link(struct bytes trigger);
+void finish_visit(struct translation *t);
+void finish_results(struct translation *t);
+void finish_document(struct translation *t);
 
 #endif

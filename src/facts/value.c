@@ -1,0 +1,269 @@
+/* value.c - fields of a segment as texts, times, codes and names. */
+#include "facts/translate.h"
+
+/* ---- parts ---- */
+
+bool next_repetition(const struct translation *t, struct bytes *rest, struct bytes *repetition) {
+    return bytes_next_part(rest, t->message.delimiters.repetition, repetition);
+}
+
+struct bytes first_repetition(const struct translation *t, unsigned field) {
+    struct bytes rest = t->fields[field], repetition = BYTES_NONE;
+    next_repetition(t, &rest, &repetition);
+    return repetition;
+}
+
+void split_components(const struct translation *t, struct bytes repetition, struct bytes *parts,
+                      unsigned count) {
+    unsigned filled = 0;
+    while (filled < count &&
+           bytes_next_part(&repetition, t->message.delimiters.component, &parts[filled])) {
+        parts[filled] = bytes_trim(parts[filled]);
+        filled++;
+    }
+    for (; filled < count; filled++)
+        parts[filled] = BYTES_NONE;
+}
+
+struct bytes subcomponent(const struct translation *t, struct bytes component, unsigned n) {
+    return bytes_trim(hl7_subcomponent_of(&t->message.delimiters, component, n));
+}
+
+struct bytes value_raw(const struct translation *t, unsigned field, unsigned component) {
+    if (bytes_is_empty(t->fields[field]))
+        return BYTES_NONE;
+    struct bytes whole = hl7_component_of(&t->message.delimiters, first_repetition(t, field), component);
+    return subcomponent(t, whole, 1);
+}
+
+/* ---- texts ---- */
+
+static struct bytes decoded(struct translation *t, struct bytes raw) {
+    if (bytes_is_empty(raw) || hl7_is_null(raw))
+        return BYTES_NONE;
+    struct bytes text = hl7_text(t->arena, &t->message, raw);
+    if (!text.data)
+        t->is_full = true;
+    return text;
+}
+
+struct bytes text_of(struct translation *t, struct bytes raw) {
+    return bytes_trim(decoded(t, bytes_trim(raw)));
+}
+
+struct bytes layout_of(struct translation *t, struct bytes raw) {
+    struct bytes text = decoded(t, raw);
+    while (text.size && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
+        text.size--;
+    return text;
+}
+
+struct bytes value_text(struct translation *t, unsigned field, unsigned component) {
+    return text_of(t, value_raw(t, field, component));
+}
+
+struct bytes upper_of(struct translation *t, struct bytes b) {
+    size_t at = 0;
+    while (at < b.size && !(b.data[at] >= 'a' && b.data[at] <= 'z'))
+        at++;
+    if (at == b.size)
+        return b;
+    uint8_t *copy = arena_alloc(t->arena, b.size);
+    if (!copy) {
+        t->is_full = true;
+        return BYTES_NONE;
+    }
+    for (size_t i = 0; i < b.size; i++)
+        copy[i] = b.data[i] >= 'a' && b.data[i] <= 'z' ? (uint8_t)(b.data[i] - 'a' + 'A') : b.data[i];
+    return bytes_from(copy, b.size);
+}
+
+struct bytes value_upper(struct translation *t, unsigned field, unsigned component) {
+    return upper_of(t, value_text(t, field, component));
+}
+
+struct bytes join_texts(struct translation *t, const struct bytes *parts, size_t count,
+                        const char *between) {
+    struct text text;
+    size_t room = 1, filled = 0, only = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (bytes_is_empty(parts[i]))
+            continue;
+        filled++;
+        only = i;
+        room += parts[i].size + strlen(between);
+    }
+    if (filled < 2)
+        return filled ? parts[only] : BYTES_NONE;
+    if (text_init_arena(&text, t->arena, room)) {
+        t->is_full = true;
+        return BYTES_NONE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (bytes_is_empty(parts[i]))
+            continue;
+        text_put_string(&text, text.size ? between : "");
+        text_put(&text, parts[i]);
+    }
+    return text_bytes(&text);
+}
+
+#define LINES_BYTES_MIN 256u
+
+/* Room for `size` bytes, with what the lines hold already; at least doubled, so that n lines are copied log n times. */
+static uint8_t *grow_lines(struct translation *t, struct lines *lines, size_t size) {
+    size_t capacity = size < LINES_BYTES_MIN / 2 ? LINES_BYTES_MIN : size * 2;
+    uint8_t *memory = arena_alloc(t->arena, capacity);
+    if (!memory) {
+        t->is_full = true;
+        return NULL;
+    }
+    if (lines->text.size)
+        memcpy(memory, lines->text.data, lines->text.size);
+    lines->text.data = memory;
+    lines->capacity = capacity;
+    return memory;
+}
+
+void add_line(struct translation *t, struct lines *lines, struct bytes line) {
+    if (!lines->text.data) { /* the first line is not copied */
+        *lines = (struct lines){line.data ? line : BYTES(""), 0};
+        return;
+    }
+    size_t old = lines->text.size, size = old + 1 + line.size;
+    /* With a capacity the memory is this translation's own, from the arena. */
+    uint8_t *memory = size <= lines->capacity ? (uint8_t *)(uintptr_t)lines->text.data
+                                              : grow_lines(t, lines, size);
+    if (!memory)
+        return;
+    memory[old] = '\n';
+    if (line.size)
+        memcpy(memory + old + 1, line.data, line.size);
+    lines->text.size = size;
+}
+
+/* ---- times ---- */
+
+bool time_stated(struct translation *t, struct bytes raw, struct time_read *out) {
+    if (bytes_is_empty(raw) || hl7_is_null(raw))
+        return false;
+    if (time_read_hl7(raw, t->context->zone, out))
+        return true;
+    translate_warn(t, "a time is not of the standard's form");
+    return false;
+}
+
+int64_t value_time(struct translation *t, unsigned field) {
+    struct time_read time;
+    return time_stated(t, value_raw(t, field, 1), &time) ? time.at : INSTANT_NONE;
+}
+
+#define TIME_BYTES_MAX 40u
+
+struct bytes instant_text(struct translation *t, int64_t at) {
+    struct text text;
+    if (text_init_arena(&text, t->arena, TIME_BYTES_MAX)) {
+        t->is_full = true;
+        return BYTES_NONE;
+    }
+    time_put_iso_utc(&text, at);
+    return text_bytes(&text);
+}
+
+struct bytes date_text(struct translation *t, struct bytes raw) {
+    struct time_read time;
+    struct text text;
+    if (!time_stated(t, raw, &time))
+        return BYTES_NONE;
+    if (text_init_arena(&text, t->arena, TIME_BYTES_MAX)) {
+        t->is_full = true;
+        return BYTES_NONE;
+    }
+    text_put(&text, bytes_first(raw, 4));
+    for (size_t at = 4; at < TIME_DAY && at < (size_t)time.precision; at += 2) {
+        text_put_char(&text, '-');
+        text_put(&text, bytes_first(bytes_skip(raw, at), 2));
+    }
+    return text_bytes(&text);
+}
+
+struct bytes local_time_text(struct translation *t, int64_t at) {
+    struct civil_time civil = time_civil(at, zone_offset_at(t->context->zone, at));
+    struct text text;
+    if (text_init_arena(&text, t->arena, TIME_BYTES_MAX)) {
+        t->is_full = true;
+        return BYTES_NONE;
+    }
+    const int fields[] = {civil.year, civil.month, civil.day, civil.hour, civil.minute};
+    for (size_t i = 0; i < 5; i++) {
+        text_put_string(&text, i == 0 ? "" : i < 3 ? "-" : i == 3 ? " " : ":");
+        text_put_padded(&text, (uint64_t)fields[i], i == 0 ? 4 : 2);
+    }
+    return text_bytes(&text);
+}
+
+/* ---- people, entities, codes ---- */
+
+struct bytes person_text(struct translation *t, unsigned field, bool has_id) {
+    struct bytes parts[3], id;
+    split_components(t, first_repetition(t, field), parts, 3);
+    for (size_t i = 0; i < 3; i++)
+        parts[i] = text_of(t, subcomponent(t, parts[i], 1));
+    id = parts[0];
+    if (bytes_is_empty(parts[1]))
+        return id;
+    struct bytes name = join_texts(t, parts + 1, 2, ", ");
+    if (!has_id || bytes_is_empty(id))
+        return name;
+    const struct bytes named[] = {name, BYTES(" ("), id, BYTES(")")};
+    return join_texts(t, named, 4, "");
+}
+
+struct bytes entity_text(struct translation *t, unsigned field) {
+    struct bytes parts[3];
+    split_components(t, first_repetition(t, field), parts, 3);
+    return text_of(t, subcomponent(t, bytes_is_empty(parts[0]) ? parts[2] : parts[0], 1));
+}
+
+#define CODED_ORIGINAL_TEXT 8
+
+struct coded coded_of(struct translation *t, struct bytes repetition) {
+    struct bytes parts[9];
+    split_components(t, repetition, parts, 9);
+    bool has_first = !bytes_is_empty(parts[0]) || !bytes_is_empty(parts[1]);
+    const struct bytes *triplet = has_first ? parts : parts + 3;
+    struct coded coded = {text_of(t, triplet[0]), text_of(t, triplet[1]), text_of(t, triplet[2])};
+    if (bytes_is_empty(coded.text))
+        coded.text = text_of(t, parts[CODED_ORIGINAL_TEXT]);
+    if (bytes_is_empty(coded.text))
+        coded.text = text_of(t, parts[4]);
+    if (bytes_is_empty(coded.text))
+        coded.text = coded.code;
+    return coded;
+}
+
+struct coded coded_field(struct translation *t, unsigned field) {
+    return coded_of(t, first_repetition(t, field));
+}
+
+static struct bytes coded_joined(struct translation *t, unsigned field, const char *between,
+                                 bool by_code) {
+    struct bytes rest = t->fields[field], repetition, all = BYTES_NONE;
+    /* Nobody lists more than a few; what is longer is cut so that the work stays linear. */
+    for (unsigned i = 0; i < 32 && next_repetition(t, &rest, &repetition); i++) {
+        if (bytes_is_empty(repetition))
+            continue;
+        struct coded coded = coded_of(t, repetition);
+        const struct bytes parts[] = {all, by_code && coded.code.size ? coded.code : coded.text};
+        all = join_texts(t, parts, 2, between);
+    }
+    return all;
+}
+
+struct bytes coded_texts(struct translation *t, unsigned field, const char *between) {
+    return coded_joined(t, field, between, false);
+}
+
+struct bytes coded_codes(struct translation *t, unsigned field, const char *between) {
+    return coded_joined(t, field, between, true);
+}
