@@ -132,7 +132,7 @@ enum err control_ask(struct ipc *ipc, enum control_message request, uint64_t num
     if (err)
         return fault_set(fault, err, "the node does not answer");
     if (fd)
-        *fd = ipc->received_fd;
+        *fd = ipc_take_fd(ipc);
     if (frame.type == CONTROL_LINK)
         return fd && *fd >= 0 ? ERR_OK : fault_set(fault, ERR_INPUT, "the node gave no link");
     struct ipc_reader reader;

@@ -73,13 +73,6 @@ static void begin_stop(struct role_life *life) {
         life->loop.is_stopping = true;
 }
 
-/* A descriptor comes with the frame that names it; take it away from the channel. */
-static int take_fd(struct ipc *ipc) {
-    int fd = ipc->received_fd;
-    ipc->received_fd = -1;
-    return fd;
-}
-
 static enum err fd_argument(const struct ipc_frame *frame, uint32_t *argument) {
     struct ipc_reader reader;
     ipc_reader_init(&reader, frame->payload);
@@ -95,10 +88,10 @@ static enum err supervisor_frame(struct role_life *life, const struct ipc_frame 
     switch (frame->type) {
     case MESSAGE_PEER:
         err = fd_argument(frame, &argument);
-        return err ? err : take_peer(life, argument, take_fd(&life->supervisor.ipc));
+        return err ? err : take_peer(life, argument, ipc_take_fd(&life->supervisor.ipc));
     case MESSAGE_LISTEN: {
         err = fd_argument(frame, &argument);
-        int fd = take_fd(&life->supervisor.ipc);
+        int fd = ipc_take_fd(&life->supervisor.ipc);
         if (err || fd < 0 || !life->on_listen)
             return ERR_INPUT;
         life->on_listen(life, argument, fd);
