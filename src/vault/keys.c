@@ -51,8 +51,7 @@ static enum err unreadable(const char *file, struct fault *fault) {
 /* ---- making ---- */
 
 static enum err write_epoch(struct sys *sys, const char *site_dir,
-                            const uint8_t node_secret[KEY_BYTES], uint8_t epoch_file[32],
-                            struct fault *fault) {
+                            const uint8_t node_secret[KEY_BYTES], struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX], buffer[KEY_FILE_BYTES_MAX];
     uint8_t public_key[KEY_BYTES], key[KEY_BYTES], sealed[SEALED_KEY_BYTES];
     crypto_scalarmult_base(public_key, node_secret);
@@ -66,10 +65,6 @@ static enum err write_epoch(struct sys *sys, const char *site_dir,
     text_put_char(&text, ' ');
     text_put_base64(&text, bytes_from(sealed, sizeof sealed));
     text_put_char(&text, '\n');
-    struct sha256_ctx sha;
-    sha256_init(&sha);
-    sha256_update(&sha, text.size, (const uint8_t *)text.data);
-    sha256_digest(&sha, 32, epoch_file);
     vault_path(path, site_dir, "vault/keys/1");
     return sys_replace_file(sys, path, text_bytes(&text), 0644, fault);
 }
@@ -108,7 +103,7 @@ static enum err write_keys(struct sys *sys, const char *site_dir, const struct t
 }
 
 enum err keys_create(struct sys *sys, const char *site_dir, const char *origin,
-                     uint8_t epoch_file[32], struct fault *fault) {
+                     struct fault *fault) {
     struct tlog_signer signer;
     uint8_t seed[KEY_BYTES], node[KEY_BYTES];
     randombytes_buf(seed, sizeof seed);
@@ -119,7 +114,7 @@ enum err keys_create(struct sys *sys, const char *site_dir, const char *origin,
     if (!err)
         err = write_keys(sys, site_dir, &signer, node, fault);
     if (!err)
-        err = write_epoch(sys, site_dir, node, epoch_file, fault);
+        err = write_epoch(sys, site_dir, node, fault);
     if (!err)
         err = write_verifier(sys, site_dir, &signer.verifier, fault);
     sodium_memzero(seed, sizeof seed);
@@ -180,6 +175,21 @@ static enum err read_node_secret(struct sys *sys, const char *site_dir, uint8_t 
 }
 
 /* ---- epochs ---- */
+
+enum err keys_hash_epoch(struct sys *sys, const char *site_dir, uint32_t epoch,
+                         uint8_t hash[TLOG_HASH_BYTES], struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX], buffer[KEY_FILE_BYTES_MAX];
+    size_t size = 0;
+    struct sha256_ctx sha;
+    vault_path(path, site_dir, "vault/keys/%u", epoch);
+    enum err err = sys_read_file(sys, path, buffer, sizeof buffer, &size, fault);
+    if (err)
+        return err;
+    sha256_init(&sha);
+    sha256_update(&sha, size, (const uint8_t *)buffer);
+    sha256_digest(&sha, TLOG_HASH_BYTES, hash);
+    return ERR_OK;
+}
 
 static bool open_recipient(struct bytes line, const uint8_t *node_secret,
                            const uint8_t node_public[KEY_BYTES], uint8_t *key) {

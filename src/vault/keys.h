@@ -12,9 +12,12 @@
 
 struct epoch_keys; /* all epoch keys this node can open, in locked memory */
 
-/* Make the key files of a new site and its first epoch; `epoch_file` gets the SHA-256 of vault/keys/1. */
+/* Make the key files of a new site and its first epoch; vault/verifier comes last, and says that all are there. */
 MUST_CHECK enum err keys_create(struct sys *sys, const char *site_dir, const char *origin,
-                                uint8_t epoch_file[32], struct fault *fault);
+                                struct fault *fault);
+/* SHA-256 of vault/keys/<epoch>, which the log holds as an entry of kind VAULT_KEY. */
+MUST_CHECK enum err keys_hash_epoch(struct sys *sys, const char *site_dir, uint32_t epoch,
+                                    uint8_t hash[TLOG_HASH_BYTES], struct fault *fault);
 MUST_CHECK enum err keys_read_origin(struct sys *sys, const char *site_dir,
                                      char origin[TLOG_ORIGIN_BYTES_MAX + 1], struct fault *fault);
 /* The caller wipes signer->secret_key. */

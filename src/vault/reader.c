@@ -233,6 +233,29 @@ static enum err read_record(struct vault_reader *reader, struct record *record,
     return record->index == reader->next_index ? ERR_OK : ERR_CORRUPT;
 }
 
+/* Stand at the whole record of `index`, wherever it is behind the damaged one here. */
+static enum err seek_record(struct vault_reader *reader, uint64_t index, struct fault *fault) {
+    for (;;) {
+        struct bytes here = window_here(reader);
+        struct record record;
+        if (here.size < RECORD_HEADER_BYTES + TLOG_ENTRY_BYTES_MAX + 8 &&
+            reader->next_at != reader->window_at && reader->window_bytes == reader->window_wanted) {
+            enum err err = fill_window(reader, fault);
+            if (err)
+                return err;
+            here = window_here(reader);
+        }
+        if (here.size < RECORD_HEADER_BYTES)
+            return ERR_NOT_FOUND;
+        if (load_u32(here.data) == RECORD_MAGIC && !record_read(here, &record) &&
+            record.index == index) {
+            reader->next_index = index;
+            return ERR_OK;
+        }
+        reader->next_at += 8;
+    }
+}
+
 static enum err from_segment(struct vault_reader *reader, uint64_t index, struct bytes *sealed,
                              struct fault *fault) {
     if (reader->segment_fd < 0 || index < reader->next_index ||
@@ -244,6 +267,13 @@ static enum err from_segment(struct vault_reader *reader, uint64_t index, struct
     for (;;) {
         struct record record;
         enum err err = read_record(reader, &record, fault);
+        /* Damage among what is published: its bundle has it, and the writer went on behind it. */
+        if (err && err != ERR_IO && reader->next_index < reader->published &&
+            index >= reader->published) {
+            err = seek_record(reader, index, fault);
+            if (!err)
+                continue;
+        }
         if (err == ERR_IO)
             return err;
         if (err) /* nothing whole here: perhaps the writer has begun another segment */

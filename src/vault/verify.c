@@ -35,7 +35,7 @@ struct verify {
     struct checkpoint_file *checkpoint;
     struct vault_report *report;
     uint8_t *bundle;
-    uint8_t tile[TLOG_TILE_BYTES + 1];
+    uint8_t tile[TLOG_TILE_BYTES];
     struct level {
         struct tlog_hash hashes[TLOG_TILE_WIDTH];
         unsigned width;
@@ -70,6 +70,38 @@ static unsigned width_of(uint64_t size, uint64_t number) {
     return left < TLOG_TILE_WIDTH ? (unsigned)left : TLOG_TILE_WIDTH;
 }
 
+/* Read a tile or bundle of `width`. On a living vault a partial one may have grown full meanwhile, and gone: then the full
+ * one, *is_wider. */
+static enum err read_either(const struct verify *verify, int level, uint64_t number, unsigned width,
+                            char path[VAULT_PATH_BYTES_MAX], uint8_t *buffer, size_t buffer_bytes,
+                            size_t *size, bool *is_wider) {
+    *is_wider = false;
+    tile_path(verify, level, number, width, path);
+    enum err err = sys_read_file(verify->sys, path, buffer, buffer_bytes, size, NULL);
+    if (err != ERR_NOT_FOUND || width == TLOG_TILE_WIDTH)
+        return err;
+    char full_path[VAULT_PATH_BYTES_MAX];
+    tile_path(verify, level, number, TLOG_TILE_WIDTH, full_path);
+    err = sys_read_file(verify->sys, full_path, buffer, buffer_bytes, size, NULL);
+    *is_wider = err == ERR_OK;
+    return err;
+}
+
+/* The hashes of a tile; false, and the damage noted, when it is not there as it should be. */
+static bool read_tile(const struct verify *verify, unsigned l, uint64_t number, unsigned width,
+                      uint8_t hashes[TLOG_TILE_BYTES], struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX];
+    size_t size = 0;
+    bool is_wider;
+    enum err err =
+        read_either(verify, (int)l, number, width, path, hashes, TLOG_TILE_BYTES, &size, &is_wider);
+    damage->bytes_read += size;
+    if (!err && size == (is_wider ? TLOG_TILE_WIDTH : width) * (size_t)TLOG_HASH_BYTES)
+        return true;
+    found(damage, path, number << (8 * l) << 8, 0, "the tile is missing or of a wrong size");
+    return false;
+}
+
 /* ---- a bundle against its level-0 tile ---- */
 
 static bool check_entry(const struct verify *verify, struct damage *damage, const char *path,
@@ -91,30 +123,26 @@ static bool check_entry(const struct verify *verify, struct damage *damage, cons
 static void check_bundle(struct verify *verify, uint64_t number, struct damage *damage) {
     uint64_t first = number * TLOG_TILE_WIDTH;
     unsigned width = width_of(verify->checkpoint->checkpoint.size, number);
-    char bundle_path[VAULT_PATH_BYTES_MAX], path[VAULT_PATH_BYTES_MAX];
-    size_t bundle_bytes = 0, tile_bytes = 0, at = 0;
-    tile_path(verify, 0, number, width, path);
-    tile_path(verify, TLOG_LEVEL_ENTRIES, number, width, bundle_path);
-    if (sys_read_file(verify->sys, path, verify->tile, sizeof verify->tile, &tile_bytes, NULL) ||
-        tile_bytes != width * (size_t)TLOG_HASH_BYTES) {
-        found(damage, path, first, 0, "the tile is missing or of a wrong size");
+    char path[VAULT_PATH_BYTES_MAX];
+    size_t bundle_bytes = 0, at = 0;
+    bool is_wider;
+    if (!read_tile(verify, 0, number, width, verify->tile, damage))
+        return;
+    if (read_either(verify, TLOG_LEVEL_ENTRIES, number, width, path, verify->bundle,
+                    BUNDLE_BYTES_MAX, &bundle_bytes, &is_wider)) {
+        found(damage, path, first, 0, "the bundle is missing or cannot be read");
         return;
     }
-    if (sys_read_file(verify->sys, bundle_path, verify->bundle, BUNDLE_BYTES_MAX, &bundle_bytes,
-                      NULL)) {
-        found(damage, bundle_path, first, 0, "the bundle is missing or cannot be read");
-        return;
-    }
-    damage->bytes_read += bundle_bytes + tile_bytes;
+    damage->bytes_read += bundle_bytes;
     for (unsigned i = 0; i < width; i++) {
         size_t size;
-        if (!check_entry(verify, damage, bundle_path, first + i,
+        if (!check_entry(verify, damage, path, first + i,
                          bytes_from(verify->bundle + at, bundle_bytes - at), at, &size))
             return;
         at += size;
     }
-    if (at != bundle_bytes)
-        found(damage, bundle_path, first + width - 1, at, "there are bytes behind the last entry");
+    if (at != bundle_bytes && !is_wider)
+        found(damage, path, first + width - 1, at, "there are bytes behind the last entry");
 }
 
 static void check_range(struct verify *verify, uint64_t from, uint64_t to, struct damage *damage) {
@@ -199,23 +227,18 @@ static void tree_root(const struct verify *verify, struct tlog_hash *root) {
 
 static void check_tile(struct verify *verify, unsigned l, struct damage *damage) {
     const struct level *level = &verify->levels[l];
-    char path[VAULT_PATH_BYTES_MAX];
-    size_t got = 0, wanted = level->width * (size_t)TLOG_HASH_BYTES;
-    tile_path(verify, (int)l, level->number, level->width, path);
-    uint64_t first = l < 7 ? level->number << (8 * l) << 8 : 0;
-    if (sys_read_file(verify->sys, path, verify->tile, sizeof verify->tile, &got, NULL) ||
-        got != wanted) {
-        found(damage, path, first, 0, "the tile is missing or of a wrong size");
+    if (!read_tile(verify, l, level->number, level->width, verify->tile, damage))
+        return;
+    for (unsigned i = 0; i < level->width; i++) {
+        size_t at = (size_t)i * TLOG_HASH_BYTES;
+        if (memcmp(verify->tile + at, level->hashes[i].bytes, TLOG_HASH_BYTES) == 0)
+            continue;
+        char path[VAULT_PATH_BYTES_MAX];
+        tile_path(verify, (int)l, level->number, level->width, path);
+        found(damage, path, (level->number * TLOG_TILE_WIDTH + i) << (8 * l), at,
+              "the tile does not follow from those below");
         return;
     }
-    damage->bytes_read += got;
-    for (unsigned i = 0; i < level->width; i++)
-        if (memcmp(verify->tile + (size_t)i * TLOG_HASH_BYTES, level->hashes[i].bytes,
-                   TLOG_HASH_BYTES)) {
-            found(damage, path, first + ((uint64_t)i << (8 * l)), (uint64_t)i * TLOG_HASH_BYTES,
-                  "the tile does not follow from those below");
-            return;
-        }
 }
 
 static void push(struct verify *verify, const uint8_t *leaf, struct damage *damage) {
@@ -232,6 +255,54 @@ static void push(struct verify *verify, const uint8_t *leaf, struct damage *dama
         level->width = 0;
         level->number++;
     }
+}
+
+/* Narrower partial tiles stay until the full one stands: each must be the beginning of the widest. */
+static void check_narrower(struct verify *verify, int level, uint64_t number, unsigned width,
+                           struct bytes widest, struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX], dir_path[VAULT_PATH_BYTES_MAX];
+    tile_path(verify, level, number, width, path);
+    snprintf(dir_path, sizeof dir_path, "%.*s", (int)(strrchr(path, '/') - path), path);
+    uint8_t *narrow = memory_alloc(1, widest.size + 1);
+    DIR *dir = opendir(dir_path);
+    struct dirent *entry;
+    while (narrow && dir && (entry = readdir(dir))) {
+        uint64_t other;
+        size_t size = 0;
+        if (!bytes_to_u64(bytes_from_string(entry->d_name), &other) || other >= width)
+            continue;
+        vault_path(path, dir_path, "%s", entry->d_name);
+        uint64_t index = level > 0 ? number << (8 * level) << 8 : number << 8;
+        enum err err = sys_read_file(verify->sys, path, narrow, widest.size, &size, NULL);
+        if (err == ERR_NOT_FOUND)
+            continue; /* the full one has come */
+        if (err || (level >= 0 && size != other * TLOG_HASH_BYTES) ||
+            memcmp(narrow, widest.data, size))
+            found(damage, path, index, 0,
+                  "an older partial tile is not the beginning of the newer");
+    }
+    if (dir)
+        closedir(dir);
+    memory_free(narrow);
+}
+
+static void check_all_narrower(struct verify *verify, struct damage *damage) {
+    for (unsigned l = 0; l < LEVELS; l++) {
+        const struct level *level = &verify->levels[l];
+        if (level->width > 0)
+            check_narrower(verify, (int)l, level->number, level->width,
+                           bytes_from(level->hashes, level->width * (size_t)TLOG_HASH_BYTES),
+                           damage);
+    }
+    const struct level *level = &verify->levels[0];
+    char path[VAULT_PATH_BYTES_MAX];
+    size_t size = 0;
+    if (level->width == 0)
+        return;
+    tile_path(verify, TLOG_LEVEL_ENTRIES, level->number, level->width, path);
+    if (!sys_read_file(verify->sys, path, verify->bundle, BUNDLE_BYTES_MAX, &size, NULL))
+        check_narrower(verify, TLOG_LEVEL_ENTRIES, level->number, level->width,
+                       bytes_from(verify->bundle, size), damage);
 }
 
 static void check_kept_checkpoint(struct verify *verify, uint64_t size, struct damage *damage) {
@@ -251,22 +322,21 @@ static void check_kept_checkpoint(struct verify *verify, uint64_t size, struct d
     memory_free(file);
 }
 
+static void found_checkpoint(const struct verify *verify, struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX];
+    vault_path(path, verify->vault_dir, "checkpoint");
+    found(damage, path, verify->checkpoint->checkpoint.size, 0,
+          "the tree is not the one that was signed");
+}
+
 static void check_tree(struct verify *verify, struct damage *damage) {
     uint64_t size = verify->checkpoint->checkpoint.size;
-    uint8_t leaves[TLOG_TILE_BYTES + 1];
+    uint8_t leaves[TLOG_TILE_BYTES];
     for (uint64_t index = 0; index < size && !damage->is_found; index++) {
         uint64_t number = index / TLOG_TILE_WIDTH;
-        if (index % TLOG_TILE_WIDTH == 0) {
-            char path[VAULT_PATH_BYTES_MAX];
-            unsigned width = width_of(size, number);
-            size_t got = 0;
-            tile_path(verify, 0, number, width, path);
-            if (sys_read_file(verify->sys, path, leaves, sizeof leaves, &got, NULL) ||
-                got != width * (size_t)TLOG_HASH_BYTES) {
-                found(damage, path, index, 0, "the tile is missing or of a wrong size");
-                return;
-            }
-        }
+        if (index % TLOG_TILE_WIDTH == 0 &&
+            !read_tile(verify, 0, number, width_of(size, number), leaves, damage))
+            return;
         push(verify, leaves + (index % TLOG_TILE_WIDTH) * TLOG_HASH_BYTES, damage);
         while (verify->size_at < verify->size_count && verify->sizes[verify->size_at] == index + 1)
             check_kept_checkpoint(verify, verify->sizes[verify->size_at++], damage);
@@ -274,14 +344,15 @@ static void check_tree(struct verify *verify, struct damage *damage) {
     for (unsigned l = 0; l < LEVELS && !damage->is_found; l++)
         if (verify->levels[l].width > 0)
             check_tile(verify, l, damage);
+    if (!damage->is_found)
+        check_all_narrower(verify, damage);
     struct tlog_hash root;
     tree_root(verify, &root);
-    char path[VAULT_PATH_BYTES_MAX];
-    vault_path(path, verify->vault_dir, "checkpoint");
     if (!damage->is_found &&
         memcmp(root.bytes, verify->checkpoint->checkpoint.root.bytes, TLOG_HASH_BYTES))
-        found(damage, path, size, 0, "the tree is not the one that was signed");
+        found_checkpoint(verify, damage);
     if (!damage->is_found && verify->size_at < verify->size_count) {
+        char path[VAULT_PATH_BYTES_MAX];
         vault_path(path, verify->vault_dir, "checkpoints/%llu",
                    (unsigned long long)verify->sizes[verify->size_at]);
         found(damage, path, size, 0, "a larger tree was signed than is here: the end is cut off");
@@ -293,22 +364,18 @@ static void load_edge(struct verify *verify, struct damage *damage) {
     uint64_t size = verify->checkpoint->checkpoint.size;
     for (unsigned l = 0; l < LEVELS; l++) {
         struct level *level = &verify->levels[l];
-        char path[VAULT_PATH_BYTES_MAX];
-        size_t got = 0;
         level->width = tlog_partial_width(size, l);
         level->number = size >> (8 * l) >> 8;
         if (level->width == 0)
             continue;
-        tile_path(verify, (int)l, level->number, level->width, path);
-        if (sys_read_file(verify->sys, path, level->hashes, sizeof level->hashes, &got, NULL) ||
-            got != level->width * (size_t)TLOG_HASH_BYTES)
-            found(damage, path, size, 0, "the tile is missing or of a wrong size");
+        if (read_tile(verify, l, level->number, level->width, verify->tile, damage))
+            memcpy(level->hashes, verify->tile, level->width * (size_t)TLOG_HASH_BYTES);
     }
     struct tlog_hash root;
     tree_root(verify, &root);
     if (!damage->is_found &&
         memcmp(root.bytes, verify->checkpoint->checkpoint.root.bytes, TLOG_HASH_BYTES))
-        found(damage, "checkpoint", size, 0, "the tree is not the one that was signed");
+        found_checkpoint(verify, damage);
 }
 
 /* ---- blobs ---- */

@@ -21,6 +21,8 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#define FIRST_SEGMENT_BYTES                                                                        \
+    (4u * 1024u) /* holds one entry: the next life of the writer begins another */
 #define SPACE_EVERY_US US_PER_S
 #define HASTE_FROM_BYTES                                                                           \
     (32u * 1024u) /* with so much waiting already, time counts for more than space */
@@ -55,34 +57,10 @@ static enum err make_dirs(struct sys *sys, const char *site_dir, struct fault *f
     return ERR_OK;
 }
 
-static enum err write_first(struct sys *sys, const char *site_dir, const uint8_t epoch_file[32],
-                            struct fault *fault) {
-    struct vault_writer *writer;
-    enum err err = vault_writer_open(&writer, sys, site_dir, NULL, fault);
-    if (err)
-        return err;
-    struct vault_entry entry = {
-        .kind = VAULT_KEY,
-        .media_type = BYTES("application/octet-stream"),
-        .source = BYTES("vault/keys/1"),
-        .received_at = sys_now_us(sys),
-        .body = bytes_from(epoch_file, 32),
-    };
-    uint64_t index;
-    bool is_repeat;
-    err = vault_writer_append(writer, &(struct vault_append){&entry, false, true}, &index,
-                              &is_repeat, fault);
-    if (!err)
-        err = vault_writer_sync(writer, fault);
-    vault_writer_close(writer);
-    return err;
-}
-
 enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
                       struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX];
     struct stat st;
-    uint8_t epoch_file[32];
     if (sodium_init() < 0)
         return fault_set(fault, ERR_CRYPTO, "the cryptographic library cannot start");
     if (strlen(site_dir) + 256 > VAULT_PATH_BYTES_MAX)
@@ -90,12 +68,19 @@ enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
     vault_path(path, site_dir, "vault/verifier");
     if (!sys_stat(sys, path, &st))
         return fault_set_subject(fault, ERR_STATE, "there is a vault already", path);
+    if (errno != ENOENT && errno != ENOTDIR) /* never make new keys over keys that cannot be seen */
+        return fault_set_errno(fault, ERR_IO, errno, "is there a vault already?", path);
     enum err err = make_dirs(sys, site_dir, fault);
     if (!err)
-        err = keys_create(sys, site_dir, origin, epoch_file, fault);
+        err = keys_create(sys, site_dir, origin, fault);
     if (!err)
         err = sync_site(sys, site_dir, fault);
-    return err ? err : write_first(sys, site_dir, epoch_file, fault);
+    struct vault_writer *writer = NULL;
+    struct vault_writer_options options = {.segment_bytes = FIRST_SEGMENT_BYTES};
+    if (!err)
+        err = vault_writer_open(&writer, sys, site_dir, &options, fault);
+    vault_writer_close(writer);
+    return err;
 }
 
 /* ---- opening ---- */
@@ -112,10 +97,32 @@ static enum err writer_open_keys(struct vault_writer *writer, struct fault *faul
     return err;
 }
 
+/* The first entry of every log is the hash of the first epoch's key file. */
+static enum err write_first(struct vault_writer *writer, struct fault *fault) {
+    uint8_t hash[TLOG_HASH_BYTES];
+    enum err err = keys_hash_epoch(writer->sys, writer->site_dir, 1, hash, fault);
+    if (err)
+        return err;
+    struct vault_entry entry = {
+        .kind = VAULT_KEY,
+        .media_type = BYTES("application/octet-stream"),
+        .source = BYTES("vault/keys/1"),
+        .received_at = sys_now_us(writer->sys),
+        .body = bytes_from(hash, sizeof hash),
+    };
+    uint64_t index;
+    bool is_repeat;
+    err = vault_writer_append(writer, &(struct vault_append){&entry, false, true}, &index,
+                              &is_repeat, fault);
+    return err ? err : vault_writer_sync(writer, fault);
+}
+
 enum err vault_writer_open(struct vault_writer **out, struct sys *sys, const char *site_dir,
                            const struct vault_writer_options *options, struct fault *fault) {
+    if (sodium_init() < 0)
+        return fault_set(fault, ERR_CRYPTO, "the cryptographic library cannot start");
     struct vault_writer *writer = memory_alloc(1, sizeof *writer);
-    if (!writer || sodium_init() < 0)
+    if (!writer)
         return fault_set(fault, ERR_MEMORY, "no memory for a writer");
     writer->sys = sys;
     writer->segment_fd = -1;
@@ -141,6 +148,8 @@ enum err vault_writer_open(struct vault_writer **out, struct sys *sys, const cha
         err = writer_open_keys(writer, fault);
     if (!err)
         err = writer_recover(writer, fault);
+    if (!err && writer->durable_size == 0)
+        err = write_first(writer, fault);
     if (err) {
         vault_writer_close(writer);
         return err;

@@ -1,0 +1,273 @@
+/* publish_test.c - bundles, tiles and checkpoints: the tree that is signed, growth, crashes, refusals. */
+#include "vault_site.h"
+
+#include <dirent.h>
+#include <sodium.h>
+
+static struct tlog_verifier verifier;
+
+static void load_verifier(void) {
+    char path[VAULT_PATH_BYTES_MAX];
+    site_path(path, "vault/verifier");
+    struct bytes text = site_read(path);
+    site_must(tlog_verifier_read(text, &verifier), NULL);
+    free((void *)(uintptr_t)text.data);
+}
+
+/* The checkpoint on disk is signed, of this size, and its root is that of the entries as the reader gives them. */
+static bool tree_is(uint64_t size) {
+    char path[VAULT_PATH_BYTES_MAX], vault_dir[VAULT_PATH_BYTES_MAX];
+    static struct checkpoint_file file, kept;
+    struct tlog_frontier frontier;
+    struct tlog_hash leaf, root;
+    struct vault_reader *reader;
+    struct bytes body;
+    site_path(path, "vault/checkpoint");
+    site_path(vault_dir, "vault");
+    site_must(checkpoint_load(NULL, path, &file, NULL), NULL);
+    site_must(vault_reader_open(&reader, NULL, vault_dir, NULL), NULL);
+    tlog_frontier_init(&frontier);
+    for (uint64_t i = 0; i < size; i++) {
+        struct bytes sealed;
+        site_must(vault_reader_sealed(reader, i, size, &sealed, NULL), NULL);
+        tlog_leaf_hash(sealed, &leaf);
+        tlog_frontier_add(&frontier, &leaf);
+    }
+    vault_reader_close(reader);
+    tlog_frontier_root(&frontier, &root);
+    vault_path(path, vault_dir, "checkpoints/%llu", (unsigned long long)size);
+    site_must(checkpoint_load(NULL, path, &kept, NULL), NULL);
+    return file.checkpoint.size == size && !memcmp(&root, &file.checkpoint.root, sizeof root) &&
+           bytes_is(file.checkpoint.origin, SITE_ORIGIN) &&
+           !tlog_note_verify(bytes_from(file.note, file.note_bytes), &verifier, &body) &&
+           kept.note_bytes == file.note_bytes && !memcmp(kept.note, file.note, file.note_bytes);
+}
+
+static bool exists(const char *relative) {
+    char path[VAULT_PATH_BYTES_MAX];
+    struct stat st;
+    site_path(path, relative);
+    return stat(path, &st) == 0;
+}
+
+static void test_growth(void) {
+    static const uint64_t sizes[] = {1, 2, 100, 255, 256, 257, 511, 512, 700, 1024, 1025};
+    struct vault_publisher *publisher;
+    struct fault fault = {0};
+    uint64_t published;
+    site_make();
+    load_verifier();
+    struct vault_writer *writer = site_writer(NULL, 0);
+    site_fill(writer, 1, 1024, 64);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, &fault), &fault);
+    is_int(vault_published_size(publisher), 0);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        is_int(vault_publish(publisher, sizes[i], false, &published, &fault), ERR_OK);
+        is_int(published, sizes[i]);
+        ok(tree_is(sizes[i]), "the tree of this size");
+        if (i % 3 == 1) { /* a publisher that takes up the tree from the disk */
+            vault_publisher_close(publisher);
+            site_must(vault_publisher_open(&publisher, NULL, site_dir, &fault), &fault);
+            is_int(vault_published_size(publisher), sizes[i]);
+        }
+    }
+    is_int(vault_publish(publisher, 1025, false, &published, NULL), ERR_OK);
+    is_int(published, 1025);
+    vault_publisher_close(publisher);
+    ok(exists("vault/tile/0/000") && exists("vault/tile/entries/003") &&
+       exists("vault/tile/1/000.p/4"));
+    ok(exists("vault/tile/0/004.p/1") && exists("vault/tile/entries/004.p/1"));
+    ok(!exists("vault/tile/0/000.p") && !exists("vault/tile/entries/001.p"),
+       "partial tiles go once full");
+    vault_writer_published(writer, 1025);
+    vault_writer_close(writer);
+    ok(site_holds(1, 1024), "all of it is read from the bundles");
+}
+
+static void test_whole_only(void) {
+    struct vault_publisher *publisher;
+    uint64_t published;
+    site_make();
+    load_verifier();
+    struct vault_writer *writer = site_writer(NULL, 0);
+    site_fill(writer, 1, 299, 100);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL), NULL);
+    is_int(vault_publish(publisher, 200, true, &published, NULL), ERR_OK);
+    is_int(published, 0);
+    is_int(vault_publish(publisher, 300, true, &published, NULL), ERR_OK);
+    is_int(published, 256);
+    ok(tree_is(256));
+    is_int(vault_publish(publisher, 300, false, &published, NULL), ERR_OK);
+    is_int(published, 300);
+    is_int(vault_publish(publisher, 300, true, &published, NULL), ERR_OK);
+    is_int(published, 300);
+    vault_publisher_close(publisher);
+    vault_writer_close(writer);
+}
+
+/* 66,000 entries make a full tile of level 1 and one of level 2; a bounded number of rounds. */
+static void test_two_levels(void) {
+    struct vault_publisher *publisher;
+    uint64_t published = 0, rounds = 0;
+    site_make();
+    load_verifier();
+    struct vault_writer *writer = site_writer(NULL, 0);
+    site_fill(writer, 1, 66000, 2000);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL), NULL);
+    for (; published < 66001; rounds++)
+        site_must(vault_publish(publisher, 66001, false, &published, NULL), NULL);
+    ok(rounds > 1 && rounds < 10, "in rounds");
+    ok(exists("vault/tile/1/000") && exists("vault/tile/2/000.p/1") &&
+       exists("vault/tile/1/001.p/1"));
+    vault_publisher_close(publisher);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL), NULL);
+    is_int(vault_published_size(publisher), 66001);
+    vault_publisher_close(publisher);
+    ok(tree_is(66001));
+    vault_writer_published(writer, 66001);
+    vault_writer_close(writer);
+}
+
+/* A reader that was opened before goes on while partial bundles are replaced and segments go. */
+static void test_reader_across(void) {
+    char vault_dir[VAULT_PATH_BYTES_MAX];
+    struct vault_reader *reader;
+    bool good = true;
+    site_make();
+    struct vault_writer *writer = site_writer(NULL, 4096);
+    site_path(vault_dir, "vault");
+    site_must(vault_reader_open(&reader, NULL, vault_dir, NULL), NULL);
+    for (uint64_t n = 1; n < 600; n += 13) {
+        struct bytes sealed;
+        site_fill(writer, n, 13, 13);
+        for (uint64_t index = n > 40 ? n - 40 : 0; index < n + 13; index++)
+            good = good && !vault_reader_sealed(reader, index, n + 13, &sealed, NULL);
+        if (n % 3 == 1) {
+            site_publish(n + 7);
+            vault_writer_published(writer, n + 7);
+        }
+    }
+    ok(good, "every entry was there at every moment");
+    vault_reader_close(reader);
+    vault_writer_close(writer);
+}
+
+/* ---- refusals ---- */
+
+static void test_differing_rewrite(void) {
+    struct vault_publisher *publisher;
+    struct fault fault = {0};
+    char path[VAULT_PATH_BYTES_MAX];
+    uint64_t published;
+    site_make();
+    struct vault_writer *writer = site_writer(NULL, 0);
+    site_fill(writer, 1, 299, 100);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL), NULL);
+    site_path(path, "vault/tile/0");
+    site_must(sys_make_dirs(NULL, path, 0755, NULL), NULL);
+    site_path(path, "vault/tile/0/000");
+    site_write(path, BYTES("another tile"));
+    is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_CORRUPT);
+    ok(strstr(fault.subject, "tile/0/000") != NULL, "the file is named");
+    is_int(published, 0);
+    ok(!exists("vault/checkpoint"), "nothing was signed");
+    unlink(path);
+    is_int(vault_publish(publisher, 300, false, &published, NULL), ERR_OK);
+    is_int(published, 300);
+    vault_publisher_close(publisher);
+    vault_writer_close(writer);
+}
+
+/* What was claimed before a crash is what is published after it, and no other tree of that size. */
+static void test_signed_ahead(void) {
+    struct vault_publisher *publisher;
+    struct fault fault = {0};
+    char signed_path[VAULT_PATH_BYTES_MAX], path[VAULT_PATH_BYTES_MAX], line[128];
+    uint64_t published;
+    struct text text;
+    site_make();
+    load_verifier();
+    struct vault_writer *writer = site_writer(NULL, 0);
+    site_fill(writer, 1, 299, 100);
+    site_publish(150);
+    site_path(path, "vault/checkpoint");
+    site_path(signed_path, "keys/signed");
+    struct bytes checkpoint = site_read(path);
+    site_publish(200);
+    struct bytes signed_then = site_read(signed_path);
+
+    site_write(path, checkpoint); /* as if the last rename had not happened */
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, &fault), &fault);
+    is_int(vault_published_size(publisher), 150);
+    is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_OK);
+    is_int(published, 200);
+    ok(tree_is(200), "exactly what had been claimed, first");
+    vault_publisher_close(publisher);
+
+    site_write(path, checkpoint);
+    text_init(&text, line, sizeof line);
+    text_put_string(&text, "200 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n");
+    site_write(signed_path, text_bytes(&text));
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, &fault), &fault);
+    is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_CORRUPT);
+    vault_publisher_close(publisher);
+
+    fault = (struct fault){0};
+    site_write(signed_path, BYTES("99999 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"));
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, &fault), &fault);
+    is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_STATE);
+    ok(strstr(fault.what, "older disk") != NULL, "a restored disk is noticed");
+    vault_publisher_close(publisher);
+    site_write(signed_path, BYTES("nonsense\n"));
+    is_int(vault_publisher_open(&publisher, NULL, site_dir, NULL), ERR_CORRUPT);
+    site_write(signed_path, signed_then);
+    site_publish(300);
+    ok(tree_is(300));
+    vault_writer_close(writer);
+    free((void *)(uintptr_t)checkpoint.data);
+    free((void *)(uintptr_t)signed_then.data);
+}
+
+static void test_foreign_checkpoint(void) {
+    struct vault_publisher *publisher;
+    char path[VAULT_PATH_BYTES_MAX];
+    site_make();
+    struct vault_writer *writer = site_writer(NULL, 0);
+    site_fill(writer, 1, 20, 20);
+    site_publish(10);
+    site_path(path, "vault/tile/0/000.p/10");
+    struct bytes tile = site_read(path);
+    uint8_t *changed = malloc(tile.size);
+    memcpy(changed, tile.data, tile.size);
+    changed[77] ^= 4;
+    site_write(path, bytes_from(changed, tile.size));
+    is_int(vault_publisher_open(&publisher, NULL, site_dir, NULL), ERR_CORRUPT);
+    site_write(path, tile);
+    site_path(path, "vault/checkpoint");
+    struct bytes note = site_read(path);
+    uint8_t *other = malloc(note.size);
+    memcpy(other, note.data, note.size);
+    other[note.size - 10] ^= 1;
+    site_write(path, bytes_from(other, note.size));
+    ok(vault_publisher_open(&publisher, NULL, site_dir, NULL) != ERR_OK,
+       "a bad signature is refused");
+    site_write(path, note);
+    site_publish(21);
+    vault_writer_close(writer);
+    free(changed);
+    free(other);
+    free((void *)(uintptr_t)tile.data);
+    free((void *)(uintptr_t)note.data);
+}
+
+int main(void) {
+    test_growth();
+    test_whole_only();
+    test_two_levels();
+    test_reader_across();
+    test_differing_rewrite();
+    test_signed_ahead();
+    test_foreign_checkpoint();
+    site_remove();
+    return done();
+}
