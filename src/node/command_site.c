@@ -19,6 +19,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define BIND_TRIES   100
+#define BIND_WAIT_US 30000
+
 static const char init_usage[] = "init DIR --site ID [--name TEXT] [--node ID] [--demo]";
 static const char serve_usage[] = "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]PORT]";
 static const char status_usage[] = "status DIR [--json]";
@@ -108,6 +111,16 @@ static void describe(int fd, char *text, size_t text_bytes) {
     snprintf(text, text_bytes, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
 }
 
+/* The roles of a node that was killed a moment ago may still hold the port. */
+static bool bind_patiently(int fd, const struct addrinfo *at) {
+    for (int tries = 0; sys_bind(NULL, fd, at->ai_addr, at->ai_addrlen); tries++) {
+        if (errno != EADDRINUSE || tries == BIND_TRIES)
+            return false;
+        usleep(BIND_WAIT_US);
+    }
+    return true;
+}
+
 static enum err listen_on(const char *text, bool loopback_only, int *fd, struct fault *fault) {
     char host[CONFIG_VALUE_BYTES], port[8];
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
@@ -123,7 +136,7 @@ static enum err listen_on(const char *text, bool loopback_only, int *fd, struct 
     if (!err) {
         *fd = sys_socket(NULL, found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
-            sys_bind(NULL, *fd, found->ai_addr, found->ai_addrlen) || sys_listen(NULL, *fd, 1024))
+            !bind_patiently(*fd, found) || sys_listen(NULL, *fd, 1024))
             err = fault_set_errno(fault, ERR_STATE, errno, "cannot listen", text);
     }
     freeaddrinfo(found);

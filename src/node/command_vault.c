@@ -354,8 +354,10 @@ static enum err import_begin(struct import *import, const char *dir, struct faul
     struct bytes answer;
     int fd = -1, lock_fd;
     enum err err = site_lock(NULL, dir, &lock_fd, fault);
-    if (!err)
-        return vault_writer_open(&import->writer, NULL, dir, NULL, fault);
+    if (!err) {
+        err = site_role_lock(NULL, dir, "commit", fault);
+        return err ? err : vault_writer_open(&import->writer, NULL, dir, NULL, fault);
+    }
     *fault = (struct fault){0};
     err = control_connect(NULL, dir, &control, fault);
     if (err)

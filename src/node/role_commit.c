@@ -8,8 +8,8 @@
  *   frames -> append (answer queued) -> ... end of round or batch full: settle = sync, answers released -> flushed
  */
 #include "node/role_main.h"
+#include "node/site.h"
 
-#include <errno.h>
 
 #define ANSWER_COUNT_MAX  65536u
 #define BATCH_BYTES_MAX   (6u << 20)
@@ -334,6 +334,8 @@ int role_commit_main(const struct role_start *start) {
     commit->answers = memory_alloc(ANSWER_COUNT_MAX, sizeof *commit->answers);
     err = commit->answers ? ERR_OK : ERR_MEMORY;
     struct vault_writer_options options = {.reserve_bytes = (uint64_t)start->config->reserve_bytes};
+    if (!err)
+        err = site_role_lock(start->sys, start->site_dir, "commit", &fault);
     if (!err)
         err = vault_writer_open(&commit->writer, start->sys, start->site_dir, &options, &fault);
     if (err)

@@ -4,6 +4,7 @@
  * partial bundle is written again each time. An error ends publication for good until the role is started anew:
  * nothing is signed that was not read back from the disk. */
 #include "node/role_main.h"
+#include "node/site.h"
 
 #define PARTIAL_EVERY_S 15
 #define WORKING_TICK_MS 0
@@ -106,6 +107,8 @@ int role_publish_main(const struct role_start *start) {
     struct publish publish = {0};
     struct fault fault = {0};
     enum err err = role_life_init(&publish.life, ROLE_PUBLISH, start->sys, start->site_dir, &fault);
+    if (!err)
+        err = site_role_lock(start->sys, start->site_dir, "publish", &fault);
     if (!err)
         err = vault_publisher_open(&publish.publisher, start->sys, start->site_dir, &fault);
     if (err) {

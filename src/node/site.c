@@ -11,6 +11,8 @@
 
 #define CONTROL_BYTES      (IPC_FRAME_BYTES_MAX + 4096u)
 #define CONTROL_TIMEOUT_MS 15000
+#define ROLE_LOCK_TRIES    500
+#define ROLE_LOCK_WAIT_US  20000
 
 static void site_path(char *path, const char *site_dir, const char *name) {
     snprintf(path, SITE_PATH_BYTES, "%s/%s", site_dir, name);
@@ -28,9 +30,8 @@ enum err site_is_there(struct sys *sys, const char *site_dir, struct fault *faul
     return ERR_OK;
 }
 
-enum err site_lock(struct sys *sys, const char *site_dir, int *lock_fd, struct fault *fault) {
-    char path[SITE_PATH_BYTES];
-    site_path(path, site_dir, "lock");
+static enum err lock_file(struct sys *sys, const char *path, const char *site_dir, int *lock_fd,
+                          struct fault *fault) {
     int fd = sys_open(sys, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return fault_set_errno(fault, ERR_IO, errno, "the lock cannot be opened", path);
@@ -42,6 +43,31 @@ enum err site_lock(struct sys *sys, const char *site_dir, int *lock_fd, struct f
     }
     *lock_fd = fd;
     return ERR_OK;
+}
+
+enum err site_lock(struct sys *sys, const char *site_dir, int *lock_fd, struct fault *fault) {
+    char path[SITE_PATH_BYTES];
+    site_path(path, site_dir, "lock");
+    return lock_file(sys, path, site_dir, lock_fd, fault);
+}
+
+enum err site_role_lock(struct sys *sys, const char *site_dir, const char *role,
+                        struct fault *fault) {
+    char path[SITE_PATH_BYTES], name[64];
+    int fd; /* closed by the end of the process alone */
+    snprintf(name, sizeof name, "run/%s.lock", role);
+    site_path(path, site_dir, name);
+    for (int tries = 0;; tries++) {
+        struct fault own = {0};
+        enum err err = lock_file(sys, path, site_dir, &fd, &own);
+        if (err == ERR_STATE && tries < ROLE_LOCK_TRIES) {
+            usleep(ROLE_LOCK_WAIT_US);
+            continue;
+        }
+        if (err && fault)
+            *fault = own;
+        return err;
+    }
 }
 
 /* A socket's path is at most 108 bytes, a site's is not: the directory's descriptor stands in for it. */

@@ -14,6 +14,10 @@
 /* ERR_STATE when another process holds it. */
 MUST_CHECK enum err site_lock(struct sys *sys, const char *site_dir, int *lock_fd,
                               struct fault *fault);
+/* A role's own lock, waited for: after the supervisor alone was killed, its roles may still be leaving when the next
+ * node's begin. There must never be two writers or two signers. Held until the process ends. */
+MUST_CHECK enum err site_role_lock(struct sys *sys, const char *site_dir, const char *role,
+                                   struct fault *fault);
 MUST_CHECK enum err site_is_there(struct sys *sys, const char *site_dir, struct fault *fault);
 
 enum control_message {

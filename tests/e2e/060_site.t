@@ -34,7 +34,7 @@ try:
     same(run("chart", node.dir, "patient", "999999", "--json")[0], 66, "an unknown number is said to be unknown")
     path = os.path.join(node.base, "in.hl7")
     with open(path, "wb") as file:
-        file.write(adt("S1", 4711) + b"\n" + adt("S2", 4712))
+        file.write(adt("S1", 4711) + adt("S2", 4712))
     code, out, err = run("import", node.dir, path)
     ok(code == 0 and b"2 messages, 1 stored, 1 repeats" in out, "import through the running node knows repeats", out, err)
     code, out, err = run("rebuild", node.dir, "--until", "2000-01-01T00:00:00Z", "--out", node.base + "/past.db")

@@ -116,7 +116,10 @@ class Node:
 
     def kill_all(self):
         """kill -9 of the whole node at once."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         self.process.wait()
         self.process = None
 
