@@ -278,12 +278,12 @@ static enum err claim(struct vault_publisher *publisher, const struct tlog_hash 
 /* ---- making it visible ---- */
 
 static enum err same_as_standing(struct vault_publisher *publisher, const char *path,
-                                 const char *path_new, struct fault *fault) {
+                                 const char *path_new, size_t standing_bytes, struct fault *fault) {
     size_t size = 0, size_new = 0;
-    uint8_t *standing = memory_alloc(1, BUNDLE_BYTES_MAX);
+    uint8_t *standing = memory_alloc(1, standing_bytes + 1);
     enum err err = standing ? ERR_OK : fault_set(fault, ERR_MEMORY, "no memory to compare with");
     if (!err)
-        err = sys_read_file(publisher->sys, path, standing, BUNDLE_BYTES_MAX, &size, fault);
+        err = sys_read_file(publisher->sys, path, standing, standing_bytes, &size, fault);
     if (!err)
         err = sys_read_file(publisher->sys, path_new, publisher->back, BUNDLE_BYTES_MAX, &size_new,
                             fault);
@@ -302,7 +302,7 @@ static enum err rename_all(struct vault_publisher *publisher, struct fault *faul
         vault_path(path_new, publisher->vault_dir, "%s.new", publisher->files[i]);
         enum err err = ERR_OK;
         if (!sys_stat(publisher->sys, path, &st))
-            err = same_as_standing(publisher, path, path_new, fault);
+            err = same_as_standing(publisher, path, path_new, (size_t)st.st_size, fault);
         else if (errno != ENOENT)
             err = fault_set_errno(fault, ERR_IO, errno, "a tile cannot be looked at", path);
         if (!err && sys_rename(publisher->sys, path_new, path))
