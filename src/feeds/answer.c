@@ -2,7 +2,8 @@
  *
  * Invariants
  *   AA and CA are written in one place, and only for a settled slot whose err is ERR_OK.
- *   While an earlier answer waits to be sent, no further one is written.
+ *   While an earlier answer waits to be sent, no further one is written; a message that asks for
+ *   none is then passed over in silence, so that a peer who never reads can go on sending.
  */
 #include "feeds/listener.h"
 
@@ -85,25 +86,49 @@ static bool is_asked(struct bytes condition, bool is_good) {
            (!is_good && bytes_is(condition, "ER"));
 }
 
+static const char *accept_code(const struct verdict *verdict) {
+    static const char *const codes[] = {"CA", "CE", "CR"};
+    return codes[verdict->is_stored ? OUTCOME_ACCEPT : verdict->outcome];
+}
+
+static bool asks_for_nothing(const struct hl7_header *header) {
+    return bytes_is(bytes_trim(header->accept_ack), "NE") &&
+           !is_asked(bytes_trim(header->application_ack), true) &&
+           !is_asked(bytes_trim(header->application_ack), false);
+}
+
 /* HL7 v2.5 2.9: both fields empty is the original mode; otherwise an accept acknowledgement, an
- * application acknowledgement, both or none. Having accepted nothing, there is nothing an
- * application could add. */
+ * application acknowledgement, or both. Having accepted nothing, there is nothing an application
+ * could add. Returns how many were written. */
+static unsigned put_asked(struct feeds *feeds, struct text *text, const struct hl7_header *header,
+                          const struct verdict *verdict) {
+    static const char *const codes[] = {"AA", "AE", "AR"};
+    struct bytes accept = bytes_trim(header->accept_ack);
+    struct bytes application = bytes_trim(header->application_ack);
+    unsigned count = 0;
+    if (accept.size == 0 && application.size == 0) {
+        put_ack(feeds, text, header, verdict, codes[verdict->outcome]);
+        return 1;
+    }
+    if (is_asked(accept, verdict->is_stored)) {
+        put_ack(feeds, text, header, verdict, accept_code(verdict));
+        if (!verdict->is_stored)
+            return 1;
+        count++;
+    }
+    if (is_asked(application, verdict->outcome == OUTCOME_ACCEPT)) {
+        put_ack(feeds, text, header, verdict, codes[verdict->outcome]);
+        count++;
+    }
+    return count;
+}
+
+/* Whatever is framed is answered: on MLLP many wait for an answer whatever their MSH-15 and 16 say.
+ * One that was not asked for is left out, though, while the peer does not read. */
 static void put_answers(struct feeds *feeds, struct text *text, const struct hl7_header *header,
                         const struct verdict *verdict) {
-    static const char *const accept_codes[] = {"CA", "CE", "CR"}, *const codes[] = {"AA", "AE",
-                                                                                    "AR"};
-    if (header->accept_ack.size == 0 && header->application_ack.size == 0) {
-        put_ack(feeds, text, header, verdict, codes[verdict->outcome]);
-        return;
-    }
-    if (is_asked(header->accept_ack, verdict->is_stored)) {
-        put_ack(feeds, text, header, verdict,
-                verdict->is_stored ? "CA" : accept_codes[verdict->outcome]);
-        if (!verdict->is_stored)
-            return;
-    }
-    if (is_asked(header->application_ack, verdict->outcome == OUTCOME_ACCEPT))
-        put_ack(feeds, text, header, verdict, codes[verdict->outcome]);
+    if (put_asked(feeds, text, header, verdict) == 0)
+        put_ack(feeds, text, header, verdict, accept_code(verdict));
 }
 
 /* ---- counting ---- */
@@ -133,18 +158,24 @@ static void count(struct feeds *feeds, const struct slot *slot, const struct hl7
 
 /* ---- in order ---- */
 
-static void answer_slot(struct connection *connection, const struct slot *slot, struct text *text) {
+/* False: it asks for an answer, but an earlier one waits to be sent, so this one must wait too. */
+static bool answer_slot(struct connection *connection, const struct slot *slot, struct text *text) {
     struct feeds *feeds = connection->feeds;
+    bool is_full = connection->out.data != NULL;
     struct hl7_header header;
     if (slot->kind == SLOT_CUT || slot->kind == SLOT_LARGE_CUT) {
         feeds->counts.cut++;
-        return;
+        return true;
     }
     hl7_header_read(&header, slot_body(connection, slot));
+    connection->asks_for_nothing = asks_for_nothing(&header);
+    if (is_full && !connection->asks_for_nothing)
+        return false;
     struct verdict verdict = verdict_of(feeds, slot, &header);
     count(feeds, slot, &header, &verdict);
-    if (connection->fd >= 0)
+    if (connection->fd >= 0 && !is_full)
         put_answers(feeds, text, &header, &verdict);
+    return true;
 }
 
 static void drop_first_slot(struct connection *connection) {
@@ -158,11 +189,10 @@ void connection_answer(struct connection *connection) {
     struct feeds *feeds = connection->feeds;
     struct text text;
     text_init(&text, feeds->scratch, SCRATCH_BYTES);
-    while (connection->slot_count > 0 && !connection->out.data) {
+    while (connection->slot_count > 0) {
         const struct slot *slot = connection_slot(connection, 0);
-        if (slot->state != SLOT_SETTLED)
+        if (slot->state != SLOT_SETTLED || !answer_slot(connection, slot, &text))
             break;
-        answer_slot(connection, slot, &text);
         drop_first_slot(connection);
         if (text.full) { /* a header made to be larger than any answer */
             connection_hang_up(connection);

@@ -3,7 +3,7 @@
  * Invariants
  *   The input holds the bodies of slots that are not answered yet, then bytes that are no slot yet;
  *   `taken` is between them.
- *   A connection whose answers the peer does not read is read from no more.
+ *   A peer who asks for answers and does not read them is read from no more.
  *   A socket is watched exactly while it is open and something is awaited from it.
  *
  *   open --(recv 0: has_ended; answers still go out)--> ended --(all answered)--> released
@@ -204,8 +204,9 @@ static void send_rest(struct connection *connection) {
 
 static bool wants_input(struct connection *connection) {
     const struct feeds *feeds = connection->feeds;
-    if (connection->has_ended || connection->is_starved || connection->out.data ||
-        feeds->is_suspect || feeds->life.is_stopping)
+    bool is_deaf = connection->out.data && !connection->asks_for_nothing;
+    if (connection->has_ended || connection->is_starved || is_deaf || feeds->is_suspect ||
+        feeds->life.is_stopping)
         return false;
     return connection->in_end - needed_from(connection) < buffer_bytes(BUFFER_LARGE);
 }

@@ -65,6 +65,7 @@ struct connection {
     uint8_t address[16];         /* IPv4 as ::ffff:a.b.c.d */
     bool has_ended;              /* no more bytes will come */
     bool is_quiet;               /* silent for so long that undecided bytes are decided */
+    bool asks_for_nothing;       /* its last message wanted no answer: it may never read one */
     bool is_starved;             /* a larger buffer was wanted and none was free */
     bool is_in_work, is_stalled; /* in those lists */
     int64_t heard_at;

@@ -36,7 +36,8 @@ struct sending {
     int fd, state;
     unsigned number;
     struct bytes message, control_id;
-    bool has_message; /* taken, and not sent yet: waits for due_us */
+    char unawaited[64]; /* the last control id whose message asked for no answer */
+    bool has_message;   /* taken, and not sent yet: waits for due_us */
     int64_t due_us, sent_us;
     size_t sent_bytes; /* of the frame, with its three bytes */
     bool waits_accept, waits_application;
@@ -107,12 +108,19 @@ static void watch_for(struct sending *connection, uint32_t interest) {
         fail(connection, ERR_IO);
 }
 
+/* Some answer all the same; that answer is then not for the next message. */
+static void remember_unawaited(struct sending *connection) {
+    struct text text;
+    text_init(&text, connection->unawaited, sizeof connection->unawaited);
+    text_put(&text, connection->control_id);
+}
+
 static void sent_whole(struct sending *connection) {
     connection->sender->report->sent++;
     connection->state = WAITING;
     if (!connection->waits_accept && !connection->waits_application) {
-        connection->sender->report
-            ->other++; /* it asks for no answer, so there is nothing to wait for */
+        connection->sender->report->other++; /* it asks for no answer: none is waited for */
+        remember_unawaited(connection);
         connection->state = IDLE;
     }
     watch_for(connection, LOOP_READ);
@@ -250,13 +258,13 @@ static void take_frame(struct sending *connection, struct bytes body) {
     struct fault fault = {0};
     if (connection->state != WAITING)
         return; /* nothing was asked */
-    if (hl7_message_init(&message, body, HL7_LATIN9, &fault) ||
-        !hl7_segment_find(&message, "MSA", &msa) ||
-        !bytes_equal(hl7_field(&msa, 2), connection->control_id)) {
-        connection->sender->report->mismatched++;
-        return; /* it goes on waiting for its own */
-    }
-    take_answer(connection, &msa);
+    bool is_answer = !hl7_message_init(&message, body, HL7_LATIN9, &fault) &&
+                     hl7_segment_find(&message, "MSA", &msa);
+    struct bytes id = is_answer ? hl7_field(&msa, 2) : BYTES_NONE;
+    if (is_answer && bytes_equal(id, connection->control_id))
+        take_answer(connection, &msa);
+    else if (!is_answer || id.size == 0 || !bytes_is(id, connection->unawaited))
+        connection->sender->report->mismatched++; /* and it goes on waiting for its own */
 }
 
 static void take_input(struct sending *connection) {

@@ -44,7 +44,7 @@ static void enhanced(void) {
     } cases[] = {
         {"AL", "", "CA E", ""},   {"AL", "NE", "CA E", ""}, {"AL", "AL", "CA E", "AA E"},
         {"NE", "AL", "AA E", ""}, {"SU", "ER", "CA E", ""}, {"ER", "SU", "AA E", ""},
-        {"NE", "NE", "", ""},
+        {"NE", "NE", "CA E", ""}, {" ", "", "AA E", ""},    {"NE", "", "CA E", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int fd = peer_open(&harness);
@@ -345,6 +345,31 @@ static void deaf_peer(void) {
     close(fd);
 }
 
+/* It wants no answers and reads none: it must not be stopped by those it gets all the same. */
+static void never_reads(void) {
+    int fd = peer_open(&harness), small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    char message[512];
+    snprintf(message, sizeof message, "%s", framed("NOACK", "NE", "NE"));
+    size_t whole = strlen(message) * 60000, sent = 0, asked_count = 0;
+    for (int quiet = 0; asked_count < 60000 && quiet < 500; quiet++) {
+        size_t at = sent % strlen(message);
+        ssize_t n = sent < whole
+                        ? send(fd, message + at, strlen(message) - at, MSG_DONTWAIT | MSG_NOSIGNAL)
+                        : 0;
+        sent += n > 0 ? (size_t)n : 0;
+        for (commit_next(&harness, &asked, n > 0 ? 0 : 5); asked.type;
+             commit_next(&harness, &asked, 0)) {
+            commit_say(&harness, asked.token, ERR_OK, false);
+            asked_count++;
+            quiet = 0;
+        }
+        quiet = n > 0 ? 0 : quiet;
+    }
+    is_int(asked_count, 60000);
+    close(fd);
+}
+
 /* The newest report as text. */
 static void report_is(const char *wanted) {
     static char report[70000];
@@ -399,6 +424,7 @@ int main(void) {
     full_disk();
     suspect_vault();
     deaf_peer();
+    never_reads();
     report_is("\"application\":\"GAM\",\"facility\":\"HOP\",\"messages\":");
     int fd = peer_open(&harness);
     peer_put_string(fd, framed("LAST", "", ""));
