@@ -23,7 +23,7 @@ try:
     sender = Sender(node.mllp_port, 4)
 
     def ask(n):
-        message = adt(f"D{n}", n, text="x" * 20000)
+        message = adt(f"D{n}", n, text=os.urandom(12000).hex())
         sender.put(message)
         return message
 
@@ -35,7 +35,7 @@ try:
     with open(filler, "wb") as file:
         file.write(b"\0" * max(0, free - (9 << 20)))
     refused = None
-    for n in range(1, 4000):
+    for n in range(1, 6000):
         message = ask(n)
         try:
             code = ack_code(sender.answer())[0]
