@@ -31,7 +31,6 @@ try:
     same(len(node.entries()), before, "and nothing more is stored")
 
     # Every other folder, by a sender of our own.
-    sender = Sender(node.mllp_port, 5)
     count = 0
     asked = []
     for name in sorted(glob.glob(os.path.join(DATA, "hl7v2/*/**"), recursive=True)):
@@ -41,14 +40,15 @@ try:
             body = file.read()
         if not body or b"\x1c\r" in body or b"\x0b" in body:
             continue
+        # A connection each: in enhanced mode one message has two answers.
+        sender = Sender(node.mllp_port, 5)
         try:
             code_text, _ = ack_code(sender.ask(body))
         except TimeoutError:
             code_text = "none"
-            sender = Sender(node.mllp_port, 5)
+        sender.close()
         asked.append((name, body, code_text))
         count += 1
-    sender.close()
     ok(count > 100, f"{count} files sent whole, one a frame")
     bad = [name for name, _, code_text in asked if code_text not in ("AA", "AR", "CA", "CR")]
     ok(not bad, "each is answered", bad)
