@@ -55,7 +55,7 @@ try:
     stored = set(node.messages())
     lost = [name for name, body, _ in asked if body not in stored]
     ok(not lost, "each is found again byte for byte", lost)
-    refused = [name for name, body, code_text in asked if code_text in ("AR", "CR") and b"MSH" in body[:200]]
+    refused = [name for name, body, code_text in asked if code_text in ("AR", "CR") and body.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"MSH|")]
     ok(not refused, "only bytes without MSH are answered AR", refused)
     code, out, err = run("chart", node.dir, "aside", "--json")
     ok(code == 0, "what was not understood is listed", err)
