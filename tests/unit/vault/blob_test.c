@@ -168,10 +168,10 @@ static void test_several(void) {
     is_int(count_files("vault/wal", "blob-"), 0);
     holds(1, 12, 300000);
     holds(4, 10, 300000);
-    begin(writer, &large[0], 20, 100);
-    feed_some(&large[0], 100);
-    vault_writer_close(writer); /* a life that ended in the middle of a blob */
-    is_int(count_files("vault/wal", "blob-"), 1);
+    vault_writer_close(writer);
+    char path[VAULT_PATH_BYTES_MAX]; /* what a life that ended in the middle of a blob leaves */
+    site_path(path, "vault/wal/blob-7");
+    site_write(path, BYTES("age-encryption.org/v1\n"));
     writer = site_writer(NULL, 0);
     is_int(count_files("vault/wal", "blob-"), 0);
     vault_writer_close(writer);
