@@ -1,15 +1,16 @@
 /* hl7.h - read HL7 v2 messages as views into their bytes; write acknowledgements.
  *
- * Shapes     in: one message (without MLLP frame) or a batch. out: segments, fields, repetitions, components,
- *            subcomponents, each a struct bytes INTO the input, still escaped and in the message's characters.
- * Units      numbers of fields and components count from 1, as in the standard: MSH-9.2 is (9, 1, 2, 1).
- * Errors     ERR_INPUT: no MSH, or a header too short to name delimiters; fault.at is the offset.
- *            Everything after a good MSH is read leniently: a segment that is odd is kept and flagged, never refused.
- * Ownership  nothing is allocated; hl7_text decodes into the caller's text.
- * Limits     HL7_SEGMENTS_MAX is not a limit on messages: the index of segments is kept by iteration, not stored.
- * Source     HL7 v2.5 chapter 2 (encoding rules 2.5, 2.6; escapes 2.7; batches 2.10.3), MSH-18 table 0211.
- *            Real senders end segments with LF or CRLF, add blank lines, use other delimiters, name one
- *            character set and send another.
+ * Shapes     in: one message (without MLLP frame) or a batch. out: segments, fields, repetitions,
+ *            components, subcomponents, each a struct bytes INTO the input, still escaped and in
+ *            the message's characters.
+ * Units      numbers of fields and components count from 1, as in the standard.
+ * Errors     ERR_INPUT: no MSH, or one too short to name its delimiters; fault.at is the offset.
+ *            Everything after a good MSH is read leniently: an odd segment is given as it stands.
+ * Ownership  nothing is allocated; hl7_put_text decodes into the caller's text.
+ * Limits     none of its own: segments are found by walking and never stored.
+ * Source     HL7 v2.5 chapter 2 (encoding rules 2.5, 2.6; escapes 2.7; batches 2.10.3), MSH-18
+ *            table 0211. Real senders end segments with LF or CRLF, add blank lines, use other
+ *            delimiters, name one character set and send another.
  */
 #ifndef FORMATS_HL7_HL7_H
 #define FORMATS_HL7_HL7_H
@@ -19,26 +20,28 @@
 #include "base/err.h"
 #include "base/text.h"
 
+/* MSH-1 and MSH-2. Escape, subcomponent and truncation are 0 when MSH-2 leaves them out: then
+ * backslashes and ampersands are ordinary characters. An empty MSH-2 means the usual ^~\&. */
 struct hl7_delimiters {
-    uint8_t field, component, repetition, escape, subcomponent, truncation; /* escape 0: none given */
+    uint8_t field, component, repetition, escape, subcomponent, truncation;
 };
 
 enum hl7_charset { HL7_UTF8, HL7_LATIN1, HL7_LATIN9, HL7_ASCII, HL7_CHARSET_UNKNOWN };
 
 struct hl7_message {
-    struct bytes all;
+    struct bytes all; /* from MSH on */
     struct bytes msh; /* the MSH segment */
     struct hl7_delimiters delimiters;
-    enum hl7_charset declared;    /* by MSH-18; HL7_CHARSET_UNKNOWN when absent or not known */
-    enum hl7_charset characters;  /* the set that hl7_text decodes with */
-    bool is_charset_mismatch;     /* MSH-18 says one thing, the bytes another */
+    enum hl7_charset declared;   /* by MSH-18; HL7_CHARSET_UNKNOWN when absent or not known */
+    enum hl7_charset characters; /* the set that hl7_text decodes with */
+    bool is_charset_mismatch;    /* MSH-18 says one thing, the bytes another */
 };
 
 /* A segment, and where the walk over the message stands. */
 struct hl7_segment {
-    struct bytes all;   /* without its terminator */
-    struct bytes name;  /* "PID" */
-    size_t at;          /* offset in message.all */
+    struct bytes all;                 /* without its terminator */
+    struct bytes name;                /* "PID"; of a line without fields, the whole line */
+    size_t at;                        /* offset in message.all */
     struct hl7_delimiters delimiters; /* copied, so that fields can be taken without the message */
 };
 
@@ -47,8 +50,12 @@ struct hl7_walk {
     size_t at;
 };
 
-/* Find the MSH (leading white space, BOM and FHS/BHS segments are passed over) and the delimiters, and decide the
- * characters: valid UTF-8 with a multi-byte sequence is UTF-8 whatever is declared; else what MSH-18 says; else `otherwise`. */
+/* Find the MSH (leading white space, BOM and FHS/BHS segments are passed over) and the delimiters,
+ * and decide the characters. Valid UTF-8 with a multi-byte sequence is UTF-8 whatever is declared;
+ * else it is what the first repetition of MSH-18 says; else `otherwise`. Where that is UTF-8 and
+ * the bytes are not, it stays UTF-8 if they hold at least one sequence (they were cut or spoilt),
+ * and is `otherwise` if they hold none; where it is ASCII and the bytes are not, `otherwise`.
+ * 8859/15 serves when `otherwise` is of no help. */
 MUST_CHECK enum err hl7_message_init(struct hl7_message *message, struct bytes in,
                                      enum hl7_charset otherwise, struct fault *fault);
 bool hl7_segment_next(const struct hl7_message *message, struct hl7_walk *walk,
@@ -57,7 +64,8 @@ bool hl7_segment_next(const struct hl7_message *message, struct hl7_walk *walk,
 bool hl7_segment_find(const struct hl7_message *message, const char *name,
                       struct hl7_segment *segment);
 
-/* Field n (1..), whole, with its repetitions; empty when absent. MSH-1 is the field delimiter, MSH-2 the others. */
+/* Field n (1..), whole, with its repetitions; empty when absent. MSH-1 is the field delimiter,
+ * MSH-2 the others (so too FHS and BHS); these two have no repetitions or components. */
 struct bytes hl7_field(const struct hl7_segment *segment, unsigned field);
 /* Repetition r (1..) of a field; false past the last. An empty field has one empty repetition. */
 bool hl7_repetition(const struct hl7_segment *segment, unsigned field, unsigned repetition,
@@ -70,8 +78,8 @@ struct bytes hl7_subcomponent_of(const struct hl7_delimiters *delimiters, struct
 /* First repetition, component c, first subcomponent: what is wanted nearly always. */
 struct bytes hl7_value(const struct hl7_segment *segment, unsigned field, unsigned component);
 
-/* Split a whole segment at once: fields[0] is the name, fields[n] is field n. Fast path for long messages.
- * Returns how many were filled, at most fields_max; the rest are set empty. For MSH, fields[1] is the delimiter. */
+/* Split a whole segment at once, in one pass: fields[0] is the name, fields[n] is field n, of MSH
+ * too. Returns how many were filled, at most fields_max; the rest are set empty. */
 unsigned hl7_segment_split(const struct hl7_segment *segment, struct bytes *fields,
                            unsigned fields_max);
 
@@ -80,21 +88,26 @@ static inline bool hl7_is_null(struct bytes value) {
     return value.size == 2 && value.data[0] == '"' && value.data[1] == '"';
 }
 
-/* The characters of a value in UTF-8: escapes decoded (\F\ \S\ \T\ \R\ \E\ \Xhh..\ \.br\ and the line breaks of
- * formatted text become LF; \H\ \N\ are dropped; unknown ones are kept as they stand), bytes that are not of the
- * character set become U+FFFD. Never fails; sets out->full when it does not fit. */
+/* The characters of a value in UTF-8, whatever the value holds. Escapes are decoded: \F\ \S\ \T\
+ * \R\ \E\ \P\ to the delimiters; \Xhh..\ to characters, its CR, LF and CRLF to LF; \.br\ \.sp\
+ * \.ce\ to LF, \.sk\ to a space; \H\ \N\ \.in\ \.ti\ \.fi\ \.nf\ to nothing; others (\C..\ \M..\
+ * \Z..\) stay as they stand. In 8859/1 and 8859/15 the bytes 0x80 to 0x9F are Windows-1252, which
+ * is what senders mean. Bytes that are no character of the set become U+FFFD. Sets out->full when
+ * it does not fit: what is there then is still valid UTF-8. */
 void hl7_put_text(struct text *out, const struct hl7_message *message, struct bytes value);
 /* The same into an arena; data NULL only when the arena is full (or the value is empty). */
 struct bytes hl7_text(struct arena *arena, const struct hl7_message *message, struct bytes value);
 
-/* Batches and files of messages: the next message in `file` from *at (FHS BHS BTS FTS lines are passed over; a message ends
- * before the next line that starts with MSH, BHS, FHS, BTS or FTS). MLLP frames in a file are taken too. False at the end.
- * Text before the first MSH is given as a message of its own, so that nothing is skipped in silence. */
+/* The next message in `file` from *at, with the terminator of its last line; false at the end. FHS
+ * BHS BTS FTS lines, blank lines between messages, byte order marks and MLLP frame bytes are passed
+ * over. A message ends before the next line that starts with MSH or one of these, or where its
+ * frame ends. Text before the first MSH is given as a message of its own, so that nothing is
+ * skipped in silence. */
 bool hl7_batch_next(struct bytes file, size_t *at, struct bytes *message);
 
 /* What an acknowledgement needs of a message, found even in poor ones; every view may be empty. */
 struct hl7_header {
-    bool has_msh;
+    bool has_msh; /* an MSH that names its delimiters; otherwise they are the usual ones */
     struct hl7_delimiters delimiters;
     struct bytes sending_application, sending_facility, receiving_application, receiving_facility;
     struct bytes time, type_code, trigger, structure, control_id, processing_id, version;
@@ -104,14 +117,16 @@ struct hl7_header {
 void hl7_header_read(struct hl7_header *header, struct bytes in);
 
 struct hl7_ack {
-    const char *code;       /* AA AE AR CA CE CR */
-    const char *text;       /* why, when not accepted; may be NULL */
-    const char *error_code; /* table 0357, for ERR-3; may be NULL */
+    const char *code;        /* AA AE AR CA CE CR */
+    const char *text;        /* why, when not accepted, in ASCII; may be NULL */
+    const char *error_code;  /* table 0357; NULL: no ERR segment */
     struct bytes control_id; /* MSH-10 of the acknowledgement */
     struct bytes time;       /* MSH-7, already written */
 };
-/* The acknowledgement of `header`: sender and receiver exchanged, MSA-2 echoes MSH-10 byte for byte, the
- * delimiters, version and processing id of the message. */
+/* The acknowledgement of `header`: sender and receiver exchanged, MSA-2 echoes MSH-10 byte for
+ * byte; the delimiters, processing id, version and character set are the message's. MSH-9 is ACK up
+ * to v2.1, ACK^<trigger> up to v2.3, ACK^<trigger>^ACK from v2.3.1 on; ERR has its newer form from
+ * v2.5 on. No version means 2.5. */
 void hl7_put_ack(struct text *out, const struct hl7_header *header, const struct hl7_ack *ack);
 
 #endif
