@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define VALUE_BYTES_MAX 65536u
+
 /* ---- keys and cells ---- */
 
 int key_compare(const struct key *a, const struct key *b) {
@@ -396,6 +398,21 @@ void visit_work_out(struct visit *visit, struct chart_stay *stay) {
 
 /* ---- results ---- */
 
+/* A page cannot show a value of megabytes: the chart keeps its beginning and says so; the whole is in the entry. */
+static void pack_value(struct text *out, struct bytes value) {
+    static const struct bytes mark = {(const uint8_t *)"\n[...]", 6};
+    if (value.size <= VALUE_BYTES_MAX) {
+        pack_bytes(out, value);
+        return;
+    }
+    size_t kept = VALUE_BYTES_MAX;
+    while (kept > 0 && (value.data[kept] & 0xC0) == 0x80)
+        kept--; /* not in the middle of a character */
+    pack_u64(out, kept + mark.size);
+    text_put(out, bytes_first(value, kept));
+    text_put(out, mark);
+}
+
 void report_pack(const struct stored_report *report, struct text *out) {
     const struct fact_report *fact = &report->fact;
     key_pack(out, &report->key);
@@ -403,7 +420,7 @@ void report_pack(const struct stored_report *report, struct text *out) {
     const struct bytes texts[] = {fact->placer, fact->filler,    fact->code, fact->system,
                                   fact->text,   fact->requester, fact->notes};
     for (size_t i = 0; i < 7; i++)
-        pack_bytes(out, texts[i]);
+        pack_value(out, texts[i]);
     pack_i64(out, fact->collected_at);
     pack_i64(out, fact->reported_at);
     pack_u64(out, fact->status);
@@ -413,7 +430,7 @@ void report_pack(const struct stored_report *report, struct text *out) {
         const struct bytes parts[] = {o->code, o->system, o->text,  o->sub_id, o->type,
                                       o->value, o->unit,  o->range, o->flags,  o->notes};
         for (size_t i = 0; i < 10; i++)
-            pack_bytes(out, parts[i]);
+            pack_value(out, parts[i]);
         pack_u64(out, o->status);
         pack_i64(out, o->observed_at);
     }

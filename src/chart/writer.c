@@ -430,8 +430,14 @@ static enum err take_message(struct chart_writer *writer, uint64_t index,
     count_message(feed, &facts, entry->received_at);
     if (facts.aside)
         err = put_aside(writer, index, entry->received_at, &facts, facts.aside, facts.aside_at, fault);
-    return err ? err
-               : writer_take_facts(writer, &facts, &key, feed, entry->received_at, fault);
+    if (err)
+        return err;
+    err = writer_take_facts(writer, &facts, &key, feed, entry->received_at, fault);
+    if (err != ERR_LIMIT)
+        return err;
+    /* One record is too large for the chart: what was taken before it stands, the message is listed. */
+    *fault = (struct fault){0};
+    return put_aside(writer, index, entry->received_at, &facts, "the message is too large to be translated", 0, fault);
 }
 
 enum err chart_writer_take(struct chart_writer *writer, uint64_t index,
