@@ -46,6 +46,30 @@ static void test_exact(void) {
     ok(memcmp(out, wanted, sizeof wanted) == 0, "byte for byte");
 }
 
+/* The sealed bytes that docs/format/vault.md gives: they must be read for ever. */
+static void test_example_of_the_page(void) {
+    static const char hex[] =
+        "01000000000000000001404142434445464748494a4b4c4d4e4f5051525354555657"
+        "d5520571d5937912e19be3dbcc9c6d9292baadc4135952e86a39fd450904239016f9401b"
+        "25a61aeb1805aadec584c6cdd06b44fb95";
+    uint8_t sealed[sizeof hex / 2], page_key[32], leaf[32];
+    struct sealer *sealer;
+    struct vault_entry entry;
+    struct tlog_hash hash;
+    for (uint8_t i = 0; i < 32; i++)
+        page_key[i] = i;
+    ok(hex_decode(BYTES(hex), sealed, sizeof sealed));
+    is_int(sealer_open(&sealer, "hospital.example/veilleuse/node-1/1"), ERR_OK);
+    is_int(sealer_unseal(sealer, bytes_from(sealed, sizeof sealed), page_key, &entry), ERR_OK);
+    ok(entry.kind == VAULT_NOTE && entry.clock == 1 && entry.received_at == 0 &&
+       bytes_is(entry.source, "node") && bytes_is(entry.body, "up"));
+    tlog_leaf_hash(bytes_from(sealed, sizeof sealed), &hash);
+    ok(hex_decode(BYTES("bb391396873653fc52e7de495e0b176788932a1ed17519abe77ffa391e6df492"), leaf,
+                  32) &&
+       !memcmp(leaf, hash.bytes, sizeof leaf));
+    sealer_close(sealer);
+}
+
 static void test_plain(void) {
     struct vault_entry entry = example(), got;
     struct guard guard;
@@ -135,6 +159,7 @@ int main(void) {
         skip_all("libsodium does not start");
     struct vault_entry entry = example();
     test_exact();
+    test_example_of_the_page();
     test_plain();
     test_seal(&entry, false);
     test_sizes();
