@@ -162,3 +162,42 @@ enum err writer_derive(struct chart_writer *writer, struct fault *fault) {
     }
     return err;
 }
+
+#define PERSONS_AT_ONCE 1000
+
+static enum err merge_seen(void *owner, uint64_t id) {
+    (void)owner;
+    (void)id;
+    return ERR_OK;
+}
+
+/* The next persons by id; fewer than PERSONS_AT_ONCE when there are no more. */
+static enum err list_persons(struct derive *derive, uint64_t after, uint64_t *ids, size_t *count) {
+    sqlite3_stmt *rows = db_statement(&derive->writer->db, SQL_SUBJECT_ALL, derive->fault);
+    enum err err;
+    *count = 0;
+    db_bind_i64(rows, 1, (int64_t)after);
+    db_bind_i64(rows, 2, PERSONS_AT_ONCE);
+    while (!(err = db_next(&derive->writer->db, rows, derive->fault)))
+        ids[(*count)++] = (uint64_t)sqlite3_column_int64(rows, 0);
+    return err == ERR_MORE ? ERR_OK : err;
+}
+
+enum err writer_derive_all(struct chart_writer *writer, struct fault *fault) {
+    struct derive derive = {.writer = writer, .fault = fault};
+    uint64_t ids[PERSONS_AT_ONCE], last = 0;
+    size_t count = 0;
+    enum err err = merges_work_out(&writer->db, merge_seen, NULL, fault);
+    do {
+        if (!err)
+            err = list_persons(&derive, last, ids, &count);
+        for (size_t i = 0; i < count && !err; i++) {
+            err = fold_person(&writer->db, last = ids[i], &derive.person, fault);
+            arena_clear(&writer->message);
+            if (!err)
+                err = derive_person(&derive, &writer->message);
+        }
+        writer_forget_batch(writer);
+    } while (!err && count == PERSONS_AT_ONCE);
+    return err;
+}

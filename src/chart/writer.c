@@ -538,14 +538,13 @@ static enum err write_meta(struct chart_writer *writer, struct fault *fault) {
                : db_meta_set(&writer->db, "first_received_at", writer->first_received_at, fault);
 }
 
-static void forget_batch(struct chart_writer *writer) {
+void writer_forget_batch(struct chart_writer *writer) {
     arena_clear(&writer->batch);
     arena_clear(&writer->message);
     memset(writer->subject_slots, 0, sizeof writer->subject_slots);
     memset(writer->visit_slots, 0, sizeof writer->visit_slots);
     writer->subjects = NULL;
     writer->visits = NULL;
-    writer->in_batch = false;
 }
 
 enum err chart_writer_commit(struct chart_writer *writer, struct fault *fault) {
@@ -554,7 +553,8 @@ enum err chart_writer_commit(struct chart_writer *writer, struct fault *fault) {
     enum err err = write_visits(writer, fault);
     if (!err)
         err = write_subjects(writer, fault);
-    if (!err)
+    /* A rebuild derives once, at its end: until then nobody reads. */
+    if (!err && !writer->options.is_rebuild)
         err = writer_derive(writer, fault);
     if (!err)
         err = write_feeds(writer, fault);
@@ -563,12 +563,20 @@ enum err chart_writer_commit(struct chart_writer *writer, struct fault *fault) {
     if (!err)
         err = db_run(&writer->db, db_statement(&writer->db, SQL_COMMIT, fault), fault);
     if (!err)
-        forget_batch(writer);
+        writer_forget_batch(writer);
+    writer->in_batch = err != ERR_OK;
     return err;
 }
 
 enum err chart_writer_settle(struct chart_writer *writer, struct fault *fault) {
     enum err err = chart_writer_commit(writer, fault);
+    if (!err)
+        err = begin(writer, fault);
+    if (!err)
+        err = writer_derive_all(writer, fault);
+    if (!err)
+        err = db_run(&writer->db, db_statement(&writer->db, SQL_COMMIT, fault), fault);
+    writer->in_batch = err != ERR_OK;
     if (!err)
         err = db_exec(&writer->db, "PRAGMA synchronous = FULL", fault);
     /* Everything into the file itself, synced. */

@@ -50,5 +50,9 @@ MUST_CHECK enum err writer_take_facts(struct chart_writer *writer, const struct 
                                       struct fault *fault);
 /* derive.c: census and words of everyone the batch touched. */
 MUST_CHECK enum err writer_derive(struct chart_writer *writer, struct fault *fault);
+/* Of everyone, once, at the end of a rebuild. */
+MUST_CHECK enum err writer_derive_all(struct chart_writer *writer, struct fault *fault);
+/* The records of the batch go; they have been written. */
+void writer_forget_batch(struct chart_writer *writer);
 
 #endif
