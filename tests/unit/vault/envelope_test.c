@@ -52,13 +52,13 @@ static void test_example_of_the_page(void) {
         "01000000000000000001404142434445464748494a4b4c4d4e4f5051525354555657"
         "d5520571d5937912e19be3dbcc9c6d9292baadc4135952e86a39fd450904239016f9401b"
         "25a61aeb1805aadec584c6cdd06b44fb95";
-    uint8_t sealed[sizeof hex / 2], page_key[32], leaf[32];
+    uint8_t sealed[(sizeof hex - 1) / 2], page_key[32], leaf[32];
     struct sealer *sealer;
     struct vault_entry entry;
     struct tlog_hash hash;
     for (uint8_t i = 0; i < 32; i++)
         page_key[i] = i;
-    ok(hex_decode(BYTES(hex), sealed, sizeof sealed));
+    ok(hex_decode(bytes_from_string(hex), sealed, sizeof sealed));
     is_int(sealer_open(&sealer, "hospital.example/veilleuse/node-1/1"), ERR_OK);
     is_int(sealer_unseal(sealer, bytes_from(sealed, sizeof sealed), page_key, &entry), ERR_OK);
     ok(entry.kind == VAULT_NOTE && entry.clock == 1 && entry.received_at == 0 &&
