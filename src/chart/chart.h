@@ -175,6 +175,11 @@ struct chart_result {
     size_t before_count;
     bool is_disputed;             /* two sources disagree with equal `said` */
 };
+/* Is a result outside its range, by its flags (table 0078)? Never for one that was taken back. */
+bool result_is_abnormal(const struct chart_result *result);
+/* Deleted and wrong ones are not shown in lists. */
+bool result_is_listed(const struct chart_result *result);
+
 struct chart_report {
     struct bytes placer, filler, code, system, text, requester, notes;
     enum result_status status;

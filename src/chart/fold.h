@@ -37,11 +37,6 @@ MUST_CHECK enum err fold_results(struct db *db, const struct person *person, str
 MUST_CHECK enum err fold_feed_name(struct db *db, struct arena *arena, uint64_t id,
                                    struct bytes *name, struct fault *fault);
 
-/* Is a result outside its range, by its flags (table 0078)? */
-bool result_is_abnormal(const struct chart_result *result);
-/* Deleted, wrong and cancelled ones are not shown in lists. */
-bool result_is_listed(const struct chart_result *result);
-
 /* A census row, packed: all that a ward's page shows of a patient. */
 struct census_record {
     struct chart_patient patient;

@@ -299,10 +299,7 @@ static struct bytes readable(struct web *web, struct bytes body) {
 
 static void begin_page(struct web *web) {
     arena_clear(&web->arena);
-    if (text_init_arena(&web->out, &web->arena, PAGE_BYTES_MAX)) {
-        static char nothing[1];
-        text_init(&web->out, nothing, sizeof nothing);
-    }
+    text_init(&web->out, web->page_buffer, PAGE_BYTES_MAX);
 }
 
 void web_finish_entry(struct web *web, struct waiting *waiting, unsigned status) {

@@ -130,6 +130,7 @@ static void release(struct web *web) {
     for (size_t i = 0; i < WAITING_MAX; i++)
         memory_free(web->waiting[i].body);
     arena_release(&web->arena);
+    memory_free(web->page_buffer);
     role_life_release(&web->life);
 }
 
@@ -137,6 +138,10 @@ int web_role_main(const struct web_options *options) {
     struct web *web = memory_alloc(1, sizeof *web);
     struct fault fault = {0};
     enum err err = web ? ERR_OK : ERR_MEMORY;
+    if (!err)
+        web->page_buffer = memory_alloc(1, PAGE_BYTES_MAX);
+    if (!err && !web->page_buffer)
+        err = ERR_MEMORY;
     if (!err)
         err = role_life_init(&web->life, ROLE_WEB, options->sys, options->site_dir, &fault);
     if (!err)

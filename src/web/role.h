@@ -32,6 +32,7 @@ struct web {
     struct chart_reader *chart;
     struct node_state state;
     struct arena arena;
+    char *page_buffer; /* PAGE_BYTES_MAX, used again for each page: never zeroed */
     struct text out;
     struct waiting waiting[WAITING_MAX];
 };
