@@ -10,6 +10,7 @@
 #define GENERATION_US   (INT64_C(7) * 24 * 3600 * US_PER_S)
 #define CAPACITY_FIRST  4096u
 #define INDEX_FORGOTTEN UINT64_MAX
+#define RECORD_MARK     0x52455054u /* "REPT" */
 #define LOAD_BYTES      (64u * 1024u * REPEAT_RECORD_BYTES)
 
 struct repeat_slot {
@@ -98,6 +99,8 @@ void repeats_add(struct repeats *repeats, const uint8_t digest[DIGEST_BYTES], ui
     /* Seven eighths full: the next size. Without memory for it the oldest generation goes early. */
     if (table->count >= table->capacity / 8 * 7 && !table_grow(table))
         turn_over(repeats, now_us);
+    if (table->count + 1 >= table->capacity)
+        return; /* no memory for either: this body is not remembered */
     struct repeat_slot *slot = slot_of(table, digest);
     table->count += slot->index_plus_one == 0;
     memcpy(slot->digest, digest, DIGEST_BYTES);
@@ -116,42 +119,73 @@ void repeats_forget(struct repeats *repeats, const uint8_t digest[DIGEST_BYTES],
     table_forget(&repeats->previous, digest, index);
 }
 
-/* ---- the cache file ---- */
+/* ---- the cache file: records in the order of entries, without gaps ---- */
+
+static uint32_t record_check(const uint8_t *record) {
+    uint32_t check = RECORD_MARK;
+    for (unsigned i = 0; i < DIGEST_BYTES + 8; i += 4)
+        check ^= load_u32(record + i);
+    return check;
+}
 
 void repeat_record_put(uint8_t out[REPEAT_RECORD_BYTES], const uint8_t digest[DIGEST_BYTES],
                        uint64_t index) {
     memcpy(out, digest, DIGEST_BYTES);
     store_u64(out + DIGEST_BYTES, index);
-    store_u32(out + DIGEST_BYTES + 8, load_u32(digest) ^ (uint32_t)index ^ 0x52455054u);
+    store_u32(out + DIGEST_BYTES + 8, record_check(out));
 }
 
-static bool record_is_good(const uint8_t *record) {
+static bool take_record(struct repeats *repeats, const uint8_t *record, uint64_t durable_size,
+                        int64_t now_us) {
     uint64_t index = load_u64(record + DIGEST_BYTES);
-    return load_u32(record + DIGEST_BYTES + 8) ==
-           (load_u32(record) ^ (uint32_t)index ^ 0x52455054u);
+    if (load_u32(record + DIGEST_BYTES + 8) != record_check(record) || index >= durable_size ||
+        (repeats->known_size > 0 && index != repeats->known_size))
+        return false;
+    repeats_add(repeats, record, index, now_us);
+    repeats->known_size = index + 1;
+    return true;
 }
 
-/* Records stand in the order of entries; the first odd one ends what can be used. */
-static off_t load_records(struct repeats *repeats, struct sys *sys, uint8_t *buffer,
+/* From `at` on; the first odd record ends what can be used, and is where this returns. */
+static off_t load_records(struct repeats *repeats, struct sys *sys, uint8_t *buffer, off_t at,
                           uint64_t durable_size, int64_t now_us) {
-    off_t at = 0;
-    for (;;) {
-        ssize_t size = sys_pread(sys, repeats->fd, buffer, LOAD_BYTES, at);
-        for (ssize_t i = 0; size > 0 && i + (ssize_t)REPEAT_RECORD_BYTES <= size;
+    ssize_t size;
+    do {
+        size = sys_pread(sys, repeats->fd, buffer, LOAD_BYTES, at);
+        for (ssize_t i = 0; size - i >= (ssize_t)REPEAT_RECORD_BYTES;
              i += (ssize_t)REPEAT_RECORD_BYTES) {
-            const uint8_t *record = buffer + i;
-            uint64_t index = load_u64(record + DIGEST_BYTES);
-            if (!record_is_good(record) || index >= durable_size || index < repeats->known_size)
-                return at + i;
-            repeats_add(repeats, record, index, now_us);
-            repeats->known_size = index + 1;
+            if (!take_record(repeats, buffer + i, durable_size, now_us))
+                return at;
+            at += (off_t)REPEAT_RECORD_BYTES;
         }
-        if (size < (ssize_t)LOAD_BYTES)
-            return at + (size > 0
-                             ? size / (ssize_t)REPEAT_RECORD_BYTES * (ssize_t)REPEAT_RECORD_BYTES
-                             : 0);
+    } while (size == (ssize_t)LOAD_BYTES);
+    return at;
+}
+
+/* Bring what lies in [from, end) to the file's start. A crash in between leaves a place where indexes fall back: there
+ * the next load ends, and the vault says the rest. False: the file is of no use. */
+static bool move_to_start(struct repeats *repeats, struct sys *sys, uint8_t *buffer, off_t from,
+                          off_t end) {
+    for (off_t at = from; at < end;) {
+        size_t wanted = end - at < (off_t)LOAD_BYTES ? (size_t)(end - at) : LOAD_BYTES;
+        ssize_t size = sys_pread(sys, repeats->fd, buffer, wanted, at);
+        if (size <= 0 || sys_pwrite(sys, repeats->fd, buffer, (size_t)size, at - from) != size)
+            return false;
         at += size;
     }
+    return true;
+}
+
+/* Where to begin in a file that has grown to twice what is remembered: only its end counts. */
+static off_t begin_of(const struct repeats *repeats, off_t file_bytes) {
+    off_t kept = (off_t)repeats->count_max * (off_t)REPEAT_RECORD_BYTES;
+    off_t whole = file_bytes - file_bytes % (off_t)REPEAT_RECORD_BYTES;
+    return whole > 2 * kept ? whole - kept : 0;
+}
+
+static void close_cache(struct repeats *repeats, struct sys *sys) {
+    sys_close(sys, repeats->fd);
+    repeats->fd = -1;
 }
 
 void repeats_load(struct repeats *repeats, struct sys *sys, const char *site_dir,
@@ -162,20 +196,15 @@ void repeats_load(struct repeats *repeats, struct sys *sys, const char *site_dir
     vault_path(path, site_dir, "cache/repeats");
     repeats->fd = buffer ? sys_open(sys, path, O_RDWR | O_CREAT, 0600) : -1;
     repeats->known_size = 0;
-    if (repeats->fd < 0) {
-        memory_free(buffer);
-        return;
+    if (repeats->fd >= 0) {
+        off_t begin = sys_fstat(sys, repeats->fd, &st) ? 0 : begin_of(repeats, st.st_size);
+        off_t end = load_records(repeats, sys, buffer, begin, durable_size, now_us);
+        if ((begin > 0 && !move_to_start(repeats, sys, buffer, begin, end)) ||
+            sys_ftruncate(sys, repeats->fd, end - begin) ||
+            lseek(repeats->fd, end - begin, SEEK_SET) < 0)
+            close_cache(repeats, sys);
     }
-    /* A file that has grown past what is remembered is begun anew; the vault says the rest. */
-    off_t end = 0;
-    off_t size_max = (off_t)repeats->count_max * 2 * (off_t)REPEAT_RECORD_BYTES;
-    if (!sys_fstat(sys, repeats->fd, &st) && st.st_size <= size_max)
-        end = load_records(repeats, sys, buffer, durable_size, now_us);
     memory_free(buffer);
-    if (sys_ftruncate(sys, repeats->fd, end) || lseek(repeats->fd, end, SEEK_SET) < 0) {
-        sys_close(sys, repeats->fd);
-        repeats->fd = -1;
-    }
 }
 
 void repeats_save(struct repeats *repeats, struct sys *sys, struct bytes records) {
@@ -188,6 +217,5 @@ void repeats_save(struct repeats *repeats, struct sys *sys, struct bytes records
     if (sys_ftruncate(sys, repeats->fd, 0)) {
         /* The file is left as it is; its next reader stops at the odd record. */
     }
-    sys_close(sys, repeats->fd);
-    repeats->fd = -1;
+    close_cache(repeats, sys);
 }

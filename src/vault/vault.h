@@ -9,7 +9,7 @@
  *            fault.subject the file.
  * Ownership  views in a vault_entry live in the arena or buffer the caller gave.
  * Limits     VAULT_INLINE_BYTES_MAX sealed; larger bodies are blobs (age v1 files), streamed.
- * Process    one writer; see src/vault/README's state diagram in writer.c.
+ * Process    one writer; see the state diagram in writer.c.
  * Source     docs/format/vault.md; C2SP tlog-tiles; age-encryption.org/v1.
  */
 #ifndef VAULT_VAULT_H
@@ -98,7 +98,8 @@ bool vault_writer_is_full(struct vault_writer *writer);
 /* Publication reached `size`: whole segments below it are not needed any more. */
 void vault_writer_published(struct vault_writer *writer, uint64_t size);
 
-/* A large body, streamed; several at once. finish makes the file durable, then appends its reference as above. */
+/* A large body, streamed; several at once. finish makes the file durable, then appends its reference as above, and takes
+ * the blob whatever comes of it. ERR_LIMIT: the pending batch was full; sync when it is nearly so, before finish. */
 struct vault_blob_writer;
 MUST_CHECK enum err vault_blob_begin(struct vault_writer *writer, struct vault_blob_writer **blob,
                                      struct fault *fault);
