@@ -106,7 +106,7 @@ static enum hl7_charset charset_named(struct bytes name) {
         {"ISO8859-15", HL7_LATIN9},  {"ISO8859/15", HL7_LATIN9},   {"ASCII", HL7_ASCII},
         {"US-ASCII", HL7_ASCII},     {"ISO IR6", HL7_ASCII},
     };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && name.size > 0; i++)
         if (is_same_word(name, names[i].name))
             return names[i].set;
     return HL7_CHARSET_UNKNOWN;

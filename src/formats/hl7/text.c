@@ -90,16 +90,24 @@ static size_t put_character(const struct decoder *decoder, struct bytes b) {
 
 static size_t ascii_count(struct bytes b) {
     size_t count = 0;
+    for (uint64_t word; count + sizeof word <= b.size; count += sizeof word) {
+        memcpy(&word, b.data + count, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
     while (count < b.size && b.data[count] < 0x80)
         count++;
     return count;
 }
 
-/* ASCII, as much of it as fits. */
+/* ASCII, as much of it as fits; what is left over makes the text full. */
 static void put_ascii(struct text *out, struct bytes b) {
     size_t room = out->capacity - out->size - 1;
-    text_put(out, bytes_first(b, room));
-    text_put(out, bytes_skip(b, room));
+    if (b.size > room) {
+        text_put(out, bytes_first(b, room));
+        b = bytes_skip(b, room);
+    }
+    text_put(out, b);
 }
 
 static void settle(struct decoder *decoder);
@@ -147,7 +155,8 @@ static void drain(struct decoder *decoder, bool is_end) {
 }
 
 static void settle(struct decoder *decoder) {
-    drain(decoder, true);
+    if (decoder->pending_count > 0)
+        drain(decoder, true);
     decoder->is_after_return = false;
 }
 
