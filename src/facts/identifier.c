@@ -1,14 +1,46 @@
 /* identifier.c - by which number a patient is known, which others there are, and which were merged: PID-3, MRG. */
 #include "facts/translate.h"
 
-/* More repetitions than this are not read: a patient has a handful of numbers. */
-#define IDENTIFIERS_MAX 32u
-
 static bool is_one_of(struct bytes word, const char *const *words) {
     for (; *words; words++)
         if (bytes_is(word, *words))
             return true;
     return false;
+}
+
+/* ---- what a number is of ---- */
+
+/* By CX.5, tables 0203 and IHE PAM.fr; types that are not here may be anything. */
+static enum identifier_role role_of_type(struct bytes type) {
+    static const struct {
+        char type[8];
+        uint8_t size;
+        enum identifier_role role;
+    } types[] = {
+        {"PI", 2, ROLE_BEST},       {"MR", 2, ROLE_BEST},      {"MRN", 3, ROLE_BEST},
+        {"PT", 2, ROLE_BEST},       {"SS", 2, ROLE_STATE},     {"NIR", 3, ROLE_STATE},
+        {"NIA", 3, ROLE_STATE},     {"DL", 2, ROLE_STATE},     {"PPN", 3, ROLE_STATE},
+        {"CZ", 2, ROLE_STATE},      {"MB", 2, ROLE_STATE},     {"HC", 2, ROLE_STATE},
+        {"BC", 2, ROLE_STATE},      {"NH", 2, ROLE_NO_PERSON}, {"AN", 2, ROLE_NO_PERSON},
+        {"VN", 2, ROLE_NO_PERSON},  {"INS", 3, ROLE_INS},      {"INS-NIR", 7, ROLE_INS},
+        {"INS-NIA", 7, ROLE_INS},   {"INS-C", 5, ROLE_INS},    {"INS-A", 5, ROLE_INS},
+    };
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (type.size == types[i].size && !memcmp(type.data, types[i].type, type.size))
+            return types[i].role;
+    return ROLE_UNKNOWN;
+}
+
+/* The French national identity number: which of them its authority's OID says. */
+static enum ins_kind ins_kind_of(struct bytes oid) {
+    static const struct bytes root = {(const uint8_t *)"1.2.250.1.213.1.4.", 18};
+    static const char *const last[] = {"8", "9", "10", "11"};
+    if (!bytes_starts_with(oid, root))
+        return INS_NONE;
+    for (size_t i = 0; i < 4; i++)
+        if (bytes_is(bytes_skip(oid, root.size), last[i]))
+            return (enum ins_kind)(INS_NIR + i);
+    return INS_NONE;
 }
 
 /* CX: 1 number, 2 check digit, 3 its scheme, 4 authority (HD: namespace & universal id), 5 type, 8 expiry. */
@@ -19,19 +51,19 @@ bool read_identifier(struct translation *t, struct bytes repetition, struct iden
     if (bytes_is_empty(number))
         return false;
     struct bytes space = text_of(t, subcomponent(t, parts[3], 1));
+    struct bytes oid = text_of(t, subcomponent(t, parts[3], 2));
+    struct bytes type = upper_of(t, text_of(t, subcomponent(t, parts[4], 1)));
     struct time_read expiry;
-    *out = (struct identifier_read){.oid = text_of(t, subcomponent(t, parts[3], 2))};
-    out->is_expired =
+    bool is_expired =
         time_stated(t, parts[7], &expiry) && expiry.at + 24 * 3600 * US_PER_S <= t->facts->said;
-    out->identifier = (struct fact_identifier){
-        .authority = bytes_is_empty(space) ? out->oid : space,
-        .type = upper_of(t, text_of(t, subcomponent(t, parts[4], 1))),
-        .number = number,
+    *out = (struct identifier_read){
+        .identifier = {bytes_is_empty(space) ? oid : space, type, number},
+        .ins = ins_kind_of(bytes_is_empty(oid) ? space : oid),
+        .is_expired = is_expired,
     };
-    if (bytes_is_empty(out->oid))
-        out->oid = space;
-    if (identifier_is_ins(out))
-        out->identifier.authority = out->oid;
+    out->role = out->ins == INS_NONE ? role_of_type(type) : ROLE_INS;
+    if (out->ins != INS_NONE && !bytes_is_empty(oid))
+        out->identifier.authority = oid;
     return true;
 }
 
@@ -40,32 +72,15 @@ bool identifier_equal(const struct fact_identifier *a, const struct fact_identif
            bytes_equal(a->type, b->type);
 }
 
-/* ---- the French national identity number ---- */
-
-enum ins_kind { INS_NONE, INS_NIR, INS_NIA, INS_TEST, INS_DEMONSTRATION };
-
-static enum ins_kind ins_kind_of(const struct identifier_read *read) {
-    static const char *const oids[] = {"1.2.250.1.213.1.4.8", "1.2.250.1.213.1.4.9",
-                                       "1.2.250.1.213.1.4.10", "1.2.250.1.213.1.4.11"};
-    for (size_t i = 0; i < sizeof oids / sizeof oids[0]; i++)
-        if (bytes_is(read->oid, oids[i]))
-            return (enum ins_kind)(INS_NIR + i);
-    return INS_NONE;
-}
-
-bool identifier_is_ins(const struct identifier_read *read) {
-    static const char *const types[] = {"INS", "INS-NIR", "INS-NIA", "INS-C", "INS-A", NULL};
-    return ins_kind_of(read) != INS_NONE || is_one_of(read->identifier.type, types);
-}
+/* ---- PID ---- */
 
 /* Only the qualified identity gives the national number; what it replaces has an end. */
-static bool ins_is_taken(struct translation *t, const struct identifier_read *read, bool has_nir) {
-    enum ins_kind kind = ins_kind_of(read);
-    if (kind == INS_NONE) {
+static bool ins_is_taken(struct translation *t, const struct identifier_read *read, bool nir_is_known) {
+    if (read->ins == INS_NONE) {
         translate_warn(t, "a national identity number (INS) does not say by its OID which kind it is");
         return false;
     }
-    return !read->is_expired && !(has_nir && kind == INS_NIA);
+    return !read->is_expired && !(nir_is_known && read->ins == INS_NIA);
 }
 
 /* PID-32, any repetition. */
@@ -78,77 +93,65 @@ static bool is_qualified(const struct translation *t) {
     return false;
 }
 
-/* ---- PID ---- */
-
 bool identifier_may_be_subject(const struct identifier_read *read) {
-    static const char *const never[] = {"SS", "NH", "NIR", "NIA", "DL", "PPN", "AN", "VN",
-                                        "MB", "HC", "BC",  "CZ",  NULL};
-    return !identifier_is_ins(read) && !is_one_of(read->identifier.type, never);
+    return read->role == ROLE_BEST || read->role == ROLE_UNKNOWN;
 }
 
-bool choose_subject(struct translation *t, struct fact_identifier *subject) {
-    static const char *const best[] = {"PI", "MR", "MRN", "PT", NULL};
-    static const unsigned fields[] = {3, 2, 4};
-    struct identifier_read read;
-    bool is_found = false;
-    for (size_t i = 0; i < 3 && !is_found; i++) {
-        struct bytes rest = t->fields[fields[i]], repetition;
-        for (unsigned r = 0; r < IDENTIFIERS_MAX && next_repetition(t, &rest, &repetition); r++) {
-            if (!read_identifier(t, repetition, &read) || !identifier_may_be_subject(&read))
-                continue;
-            bool is_best = i == 0 && is_one_of(read.identifier.type, best);
-            if (is_best || !is_found)
-                *subject = read.identifier;
-            is_found = true;
-            if (is_best)
-                return true;
-        }
-    }
-    return is_found;
-}
-
-static size_t gather_identifiers(struct translation *t, struct identifier_read *list, bool *has_nir) {
+void read_identifiers(struct translation *t, struct identifier_list *all) {
     static const unsigned fields[] = {3, 2, 4};
     struct bytes repetition;
-    size_t count = 0;
+    all->count = all->of_pid_3 = 0;
     for (size_t i = 0; i < 3; i++) {
         struct bytes rest = t->fields[fields[i]];
-        while (count < IDENTIFIERS_MAX && next_repetition(t, &rest, &repetition)) {
-            if (!read_identifier(t, repetition, &list[count]))
-                continue;
-            *has_nir |= ins_kind_of(&list[count]) == INS_NIR && !list[count].is_expired;
-            count++;
-        }
+        while (!bytes_is_empty(rest) && all->count < IDENTIFIERS_MAX &&
+               next_repetition(t, &rest, &repetition))
+            all->count += read_identifier(t, repetition, &all->list[all->count]);
+        if (i == 0)
+            all->of_pid_3 = all->count;
     }
-    if (count == IDENTIFIERS_MAX)
+    if (all->count == IDENTIFIERS_MAX)
         translate_warn(t, "a patient has more numbers than are read");
-    return count;
 }
 
-static bool is_listed(const struct identifier_read *list, size_t count,
+/* In PID-3 the first of a hospital's own types; else the first that may be it, in the order of the list. */
+const struct fact_identifier *choose_subject(const struct identifier_list *all) {
+    const struct fact_identifier *first = NULL;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct identifier_read *read = &all->list[i];
+        if (!identifier_may_be_subject(read))
+            continue;
+        if (i < all->of_pid_3 && read->role == ROLE_BEST)
+            return &read->identifier;
+        if (!first)
+            first = &read->identifier;
+    }
+    return first;
+}
+
+static bool is_listed(const struct identifier_list *all, size_t before,
                       const struct fact_identifier *identifier) {
-    for (size_t i = 0; i < count; i++)
-        if (identifier_equal(&list[i].identifier, identifier))
+    for (size_t i = 0; i < before; i++)
+        if (identifier_equal(&all->list[i].identifier, identifier))
             return true;
     return false;
 }
 
-/* Not the billing number, which a family shares, nor those of a stay. */
-static bool is_of_person(const struct fact_identifier *identifier) {
-    static const char *const others[] = {"NH", "AN", "VN", NULL};
-    return !is_one_of(identifier->type, others);
+static bool has_nir(const struct identifier_list *all) {
+    for (size_t i = 0; i < all->count; i++)
+        if (all->list[i].ins == INS_NIR && !all->list[i].is_expired)
+            return true;
+    return false;
 }
 
-void add_other_identifiers(struct translation *t) {
-    struct identifier_read list[IDENTIFIERS_MAX];
-    bool has_nir = false, takes_ins = is_qualified(t);
-    size_t count = gather_identifiers(t, list, &has_nir);
-    for (size_t i = 0; i < count; i++) {
-        const struct fact_identifier *identifier = &list[i].identifier;
-        if (identifier_equal(identifier, &t->facts->subject) || is_listed(list, i, identifier) ||
-            !is_of_person(identifier))
+void add_other_identifiers(struct translation *t, const struct identifier_list *all) {
+    bool takes_ins = is_qualified(t);
+    for (size_t i = 0; i < all->count; i++) {
+        const struct identifier_read *read = &all->list[i];
+        const struct fact_identifier *identifier = &read->identifier;
+        if (identifier_equal(identifier, &t->facts->subject) || is_listed(all, i, identifier) ||
+            read->role == ROLE_NO_PERSON)
             continue;
-        if (identifier_is_ins(&list[i]) && !(takes_ins && ins_is_taken(t, &list[i], has_nir)))
+        if (read->role == ROLE_INS && !(takes_ins && ins_is_taken(t, read, has_nir(all))))
             continue;
         struct fact *fact = translate_add(t, FACT_IDENTIFIER);
         if (fact)

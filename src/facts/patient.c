@@ -262,15 +262,15 @@ static void read_account(struct translation *t) {
         t->account = read.identifier;
 }
 
-static void read_first_pid(struct translation *t) {
-    t->facts->has_subject = choose_subject(t, &t->facts->subject);
-    if (!t->facts->has_subject) {
+static void read_first_pid(struct translation *t, const struct identifier_list *all) {
+    const struct fact_identifier *subject = choose_subject(all);
+    if (!subject) {
         translate_aside(t, "PID names no patient number", t->segment.at);
         return;
     }
-    t->survivor = t->facts->subject;
-    t->survivor_field = t->fields[3];
-    add_other_identifiers(t);
+    t->facts->has_subject = true;
+    t->facts->subject = t->survivor = *subject;
+    add_other_identifiers(t, all);
     translate_names(t);
     read_birth_date(t);
     read_sex(t);
@@ -283,28 +283,27 @@ static void read_first_pid(struct translation *t) {
 
 /* Merge messages may hold several pairs of PID and MRG: the facts are about the first patient, each MRG about its own
  * pair. In any other message a second patient would get the first one's facts, so what follows is not read. */
-static void read_further_pid(struct translation *t) {
-    struct fact_identifier next = {0};
+static void read_further_pid(struct translation *t, const struct identifier_list *all) {
+    const struct fact_identifier *next = choose_subject(all);
     struct bytes trigger = t->facts->trigger;
-    bool is_named = choose_subject(t, &next);
-    t->survivor = next;
-    t->survivor_field = t->fields[3];
-    if (is_named && identifier_equal(&next, &t->facts->subject)) {
-        t->is_other_patient = false;
+    t->survivor = next ? *next : (struct fact_identifier){0};
+    t->is_other_patient = !next || !identifier_equal(next, &t->facts->subject);
+    if (!t->is_other_patient)
         return;
-    }
-    t->is_other_patient = true;
-    if (is_named && t->kind == KIND_EVENT && event_is_link(trigger))
+    if (next && t->kind == KIND_EVENT && event_is_link(trigger))
         translate_linked_pid(t);
-    else if (!is_named || t->kind != KIND_EVENT || !event_is_merge(trigger))
+    else if (!next || t->kind != KIND_EVENT || !event_is_merge(trigger))
         translate_aside(t, "the message speaks of a second patient: only the first was read",
                         t->segment.at);
 }
 
 void translate_pid(struct translation *t) {
+    struct identifier_list all;
+    read_identifiers(t, &all);
+    t->survivor_field = t->fields[3];
     if (t->has_pid)
-        read_further_pid(t);
+        read_further_pid(t, &all);
     else
-        read_first_pid(t);
+        read_first_pid(t, &all);
     t->has_pid = true;
 }

@@ -1,7 +1,7 @@
 /* translate.c - from one HL7 v2 message to the list of what it says. */
 #include "facts/translate.h"
 
-#define FACTS_FIRST 32u
+#define FACTS_FIRST 24u
 
 void translate_warn(struct translation *t, const char *warning) {
     if (t->facts->warning_count++ == 0)
@@ -264,7 +264,25 @@ static void finish(struct translation *t, size_t type_at) {
         translate_aside(t, reason, type_at);
 }
 
+/* The escape character stands in MSH-2 at any rate; what matters is whether it does again. */
+static bool is_plain(const struct hl7_message *message) {
+    struct bytes rest = bytes_skip(message->all, 8);
+    uint8_t escape = message->delimiters.escape;
+    uint64_t word, seen = 0;
+    size_t i = 0;
+    if (escape && bytes_find(rest, escape) != BYTES_NOT_FOUND)
+        return false;
+    for (; i + sizeof word <= rest.size; i += sizeof word) {
+        memcpy(&word, rest.data + i, sizeof word);
+        seen |= word;
+    }
+    for (; i < rest.size; i++)
+        seen |= rest.data[i];
+    return (seen & UINT64_C(0x8080808080808080)) == 0;
+}
+
 static void translate(struct translation *t) {
+    t->is_plain = is_plain(&t->message);
     t->segment = (struct hl7_segment){t->message.msh, bytes_first(t->message.msh, 3), 0,
                                       t->message.delimiters};
     hl7_segment_split(&t->segment, t->fields, 19);

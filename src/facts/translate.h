@@ -54,11 +54,14 @@ struct translation {
     enum message_kind kind;
     bool states_place; /* PV1-3 of this kind of message is where the patient is */
     bool is_french;    /* MSH-17 or MSH-12.2 */
+    bool is_plain;     /* ASCII without escapes: every text is as it lies in the message */
     bool is_full;      /* the arena is: the result is ERR_LIMIT */
 
     /* The segment at hand, split. */
     struct hl7_segment segment;
-    struct bytes fields[FIELDS_MAX];
+    struct bytes last_time; /* a message says the same time over and over */
+    struct time_read last_read;
+    struct bytes fields[FIELDS_MAX]; /* not cleared: only those that were split are there */
 
     /* Who. */
     bool has_pid, is_other_patient;
@@ -102,6 +105,8 @@ struct bytes first_repetition(const struct translation *t, unsigned field);
 /* The first `count` components, trimmed; those that are missing are empty. */
 void split_components(const struct translation *t, struct bytes repetition, struct bytes *parts,
                       unsigned count);
+/* The same of a field's first repetition, in one go. */
+void split_field(const struct translation *t, unsigned field, struct bytes *parts, unsigned count);
 /* The first subcomponent, trimmed. */
 struct bytes subcomponent(const struct translation *t, struct bytes component, unsigned n);
 /* Component of the first repetition, its first subcomponent, still escaped. */
@@ -145,22 +150,36 @@ struct bytes coded_texts(struct translation *t, unsigned field, const char *betw
 struct bytes coded_codes(struct translation *t, unsigned field, const char *between);
 
 /* ---- identifier.c ---- */
+enum identifier_role {
+    ROLE_UNKNOWN,
+    ROLE_BEST,      /* a hospital's own: PI, MR, MRN, PT */
+    ROLE_STATE,     /* of a State or an insurer: of the person, but not the number a hospital knows them by */
+    ROLE_NO_PERSON, /* of a stay, or for billing, which a family shares */
+    ROLE_INS
+};
+enum ins_kind { INS_NONE, INS_NIR, INS_NIA, INS_TEST, INS_DEMONSTRATION };
 struct identifier_read {
     struct fact_identifier identifier;
-    struct bytes oid; /* CX.4.2 */
-    bool is_expired;  /* CX.8 is past */
+    enum identifier_role role;
+    enum ins_kind ins;
+    bool is_expired; /* CX.8 is past */
 };
 /* A CX; false without a number. */
 bool read_identifier(struct translation *t, struct bytes repetition, struct identifier_read *out);
 bool identifier_equal(const struct fact_identifier *a, const struct fact_identifier *b);
-/* The national identity number, by its type or its authority. */
-bool identifier_is_ins(const struct identifier_read *read);
 /* Could it be the number a hospital knows a patient by? Not one of the State, an insurer, a stay. */
 bool identifier_may_be_subject(const struct identifier_read *read);
-/* The number a patient is known by here: of PID-3, else PID-2, else PID-4. */
-bool choose_subject(struct translation *t, struct fact_identifier *subject);
-/* All other numbers of PID-3, PID-2 and PID-4. */
-void add_other_identifiers(struct translation *t);
+/* All numbers of a PID: of PID-3, then PID-2, then PID-4. */
+#define IDENTIFIERS_MAX 32u /* more are not read: a patient has a handful */
+struct identifier_list {
+    struct identifier_read list[IDENTIFIERS_MAX];
+    size_t count, of_pid_3;
+};
+void read_identifiers(struct translation *t, struct identifier_list *all);
+/* The number a patient is known by here; NULL when there is none. */
+const struct fact_identifier *choose_subject(const struct identifier_list *all);
+/* All but the subject become facts. */
+void add_other_identifiers(struct translation *t, const struct identifier_list *all);
 void translate_mrg(struct translation *t);
 /* A second PID where the event is about two. */
 void translate_linked_pid(struct translation *t);

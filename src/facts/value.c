@@ -7,33 +7,92 @@ bool next_repetition(const struct translation *t, struct bytes *rest, struct byt
     return bytes_next_part(rest, t->message.delimiters.repetition, repetition);
 }
 
-struct bytes first_repetition(const struct translation *t, unsigned field) {
-    struct bytes rest = t->fields[field], repetition = BYTES_NONE;
-    next_repetition(t, &rest, &repetition);
-    return repetition;
+/* Parts are a few bytes long: a loop over them is quicker than a call of memchr for each. */
+static inline struct bytes up_to(const uint8_t *at, const uint8_t *end, uint8_t delimiter) {
+    const uint8_t *stop = at, *near = end - at > 64 ? at + 64 : end;
+    while (stop < near && *stop != delimiter)
+        stop++;
+    if (stop == near && near < end) {
+        const uint8_t *found = memchr(near, delimiter, (size_t)(end - near));
+        stop = found ? found : end;
+    }
+    return bytes_from(at, (size_t)(stop - at));
 }
 
-void split_components(const struct translation *t, struct bytes repetition, struct bytes *parts,
-                      unsigned count) {
+struct bytes first_repetition(const struct translation *t, unsigned field) {
+    struct bytes whole = t->fields[field];
+    if (bytes_is_empty(whole))
+        return whole;
+    return up_to(whole.data, whole.data + whole.size, t->message.delimiters.repetition);
+}
+
+/* Hardly any part has white space around it. */
+static inline struct bytes trimmed(struct bytes b) {
+    bool is_tight = b.size == 0 || (b.data[0] > ' ' && b.data[b.size - 1] > ' ');
+    return is_tight ? b : bytes_trim(b);
+}
+
+/* `last` ends the whole as its end does; the component delimiter itself where nothing else does. */
+static inline void split_until(const uint8_t *at, const uint8_t *end, uint8_t delimiter, uint8_t last,
+                               struct bytes *parts, unsigned count) {
     unsigned filled = 0;
-    while (filled < count &&
-           bytes_next_part(&repetition, t->message.delimiters.component, &parts[filled])) {
-        parts[filled] = bytes_trim(parts[filled]);
-        filled++;
+    while (at < end && filled < count) {
+        const uint8_t *stop = at;
+        while (stop < end && *stop != delimiter && *stop != last)
+            stop++;
+        parts[filled++] = trimmed(bytes_from(at, (size_t)(stop - at)));
+        if (stop == end || *stop != delimiter)
+            break;
+        at = stop + 1;
     }
     for (; filled < count; filled++)
         parts[filled] = BYTES_NONE;
 }
 
+void split_components(const struct translation *t, struct bytes repetition, struct bytes *parts,
+                      unsigned count) {
+    uint8_t delimiter = t->message.delimiters.component;
+    split_until(repetition.data, repetition.data + repetition.size, delimiter, delimiter, parts, count);
+}
+
+void split_field(const struct translation *t, unsigned field, struct bytes *parts, unsigned count) {
+    const struct hl7_delimiters *d = &t->message.delimiters;
+    struct bytes whole = t->fields[field];
+    split_until(whole.data, whole.data + whole.size, d->component, d->repetition, parts, count);
+}
+
 struct bytes subcomponent(const struct translation *t, struct bytes component, unsigned n) {
+    if (bytes_is_empty(component))
+        return component;
+    if (n == 1)
+        return trimmed(up_to(component.data, component.data + component.size,
+                             t->message.delimiters.subcomponent));
     return bytes_trim(hl7_subcomponent_of(&t->message.delimiters, component, n));
 }
 
+/* Up to the first delimiter of any kind: the first subcomponent of what begins here. */
+static struct bytes simple_value(const struct translation *t, const uint8_t *at, const uint8_t *end) {
+    const struct hl7_delimiters *d = &t->message.delimiters;
+    const uint8_t *stop = at;
+    while (stop < end && *stop != d->component && *stop != d->repetition && *stop != d->subcomponent)
+        stop++;
+    return trimmed(bytes_from(at, (size_t)(stop - at)));
+}
+
 struct bytes value_raw(const struct translation *t, unsigned field, unsigned component) {
-    if (bytes_is_empty(t->fields[field]))
+    const struct hl7_delimiters *d = &t->message.delimiters;
+    struct bytes whole = t->fields[field];
+    if (bytes_is_empty(whole))
         return BYTES_NONE;
-    struct bytes whole = hl7_component_of(&t->message.delimiters, first_repetition(t, field), component);
-    return subcomponent(t, whole, 1);
+    const uint8_t *at = whole.data, *end = whole.data + whole.size;
+    for (; component > 1; component--) {
+        while (at < end && *at != d->component && *at != d->repetition)
+            at++;
+        if (at == end || *at == d->repetition)
+            return BYTES_NONE;
+        at++;
+    }
+    return simple_value(t, at, end);
 }
 
 /* ---- texts ---- */
@@ -41,6 +100,8 @@ struct bytes value_raw(const struct translation *t, unsigned field, unsigned com
 static struct bytes decoded(struct translation *t, struct bytes raw) {
     if (bytes_is_empty(raw) || hl7_is_null(raw))
         return BYTES_NONE;
+    if (t->is_plain)
+        return raw;
     struct bytes text = hl7_text(t->arena, &t->message, raw);
     if (!text.data)
         t->is_full = true;
@@ -48,7 +109,7 @@ static struct bytes decoded(struct translation *t, struct bytes raw) {
 }
 
 struct bytes text_of(struct translation *t, struct bytes raw) {
-    return bytes_trim(decoded(t, bytes_trim(raw)));
+    return trimmed(decoded(t, trimmed(raw)));
 }
 
 struct bytes layout_of(struct translation *t, struct bytes raw) {
@@ -147,8 +208,15 @@ void add_line(struct translation *t, struct lines *lines, struct bytes line) {
 bool time_stated(struct translation *t, struct bytes raw, struct time_read *out) {
     if (bytes_is_empty(raw) || hl7_is_null(raw))
         return false;
-    if (time_read_hl7(raw, t->context->zone, out))
+    if (bytes_equal(raw, t->last_time)) {
+        *out = t->last_read;
         return true;
+    }
+    if (time_read_hl7(raw, t->context->zone, out)) {
+        t->last_time = raw;
+        t->last_read = *out;
+        return true;
+    }
     translate_warn(t, "a time is not of the standard's form");
     return false;
 }
@@ -206,7 +274,7 @@ struct bytes local_time_text(struct translation *t, int64_t at) {
 
 struct bytes person_text(struct translation *t, unsigned field, bool has_id) {
     struct bytes parts[3], id;
-    split_components(t, first_repetition(t, field), parts, 3);
+    split_field(t, field, parts, 3);
     for (size_t i = 0; i < 3; i++)
         parts[i] = text_of(t, subcomponent(t, parts[i], 1));
     id = parts[0];
@@ -221,15 +289,15 @@ struct bytes person_text(struct translation *t, unsigned field, bool has_id) {
 
 struct bytes entity_text(struct translation *t, unsigned field) {
     struct bytes parts[3];
-    split_components(t, first_repetition(t, field), parts, 3);
+    split_field(t, field, parts, 3);
     return text_of(t, subcomponent(t, bytes_is_empty(parts[0]) ? parts[2] : parts[0], 1));
 }
 
 #define CODED_ORIGINAL_TEXT 8
 
-struct coded coded_of(struct translation *t, struct bytes repetition) {
-    struct bytes parts[9];
-    split_components(t, repetition, parts, 9);
+#define CODED_PARTS 9
+
+static struct coded coded_parts(struct translation *t, const struct bytes *parts) {
     bool has_first = !bytes_is_empty(parts[0]) || !bytes_is_empty(parts[1]);
     const struct bytes *triplet = has_first ? parts : parts + 3;
     struct coded coded = {text_of(t, triplet[0]), text_of(t, triplet[1]), text_of(t, triplet[2])};
@@ -242,8 +310,18 @@ struct coded coded_of(struct translation *t, struct bytes repetition) {
     return coded;
 }
 
+struct coded coded_of(struct translation *t, struct bytes repetition) {
+    struct bytes parts[CODED_PARTS];
+    split_components(t, repetition, parts, CODED_PARTS);
+    return coded_parts(t, parts);
+}
+
 struct coded coded_field(struct translation *t, unsigned field) {
-    return coded_of(t, first_repetition(t, field));
+    struct bytes parts[CODED_PARTS];
+    if (bytes_is_empty(t->fields[field]))
+        return (struct coded){0};
+    split_field(t, field, parts, CODED_PARTS);
+    return coded_parts(t, parts);
 }
 
 static struct bytes coded_joined(struct translation *t, unsigned field, const char *between,

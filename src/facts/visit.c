@@ -32,7 +32,7 @@ void translate_evn(struct translation *t) {
 
 static struct fact_place place_of(struct translation *t, unsigned field) {
     struct bytes parts[4];
-    split_components(t, first_repetition(t, field), parts, 4);
+    split_field(t, field, parts, 4);
     for (size_t i = 0; i < 4; i++)
         parts[i] = text_of(t, subcomponent(t, parts[i], 1));
     return (struct fact_place){parts[0], parts[1], parts[2], parts[3]};

@@ -1,0 +1,147 @@
+/* facts_test.c - what holds of every translation: memory that ends early, messages as large as they come, names of things,
+ * and the light look that feeds take. */
+#include "dump.h"
+#include "tap.h"
+
+#define RECEIVED_AT (1795446000 * US_PER_S)
+
+static struct zone zone;
+static char dumped[1 << 16];
+
+static enum err translate(struct bytes body, struct arena *arena, struct facts *facts) {
+    struct facts_context context = {RECEIVED_AT, &zone, HL7_LATIN9};
+    return facts_from_hl7(body, &context, arena, facts);
+}
+
+static const char message[] =
+    "MSH|^~\\&|DPI|CHU|V|V|20261123100000||ORU^R01|1|P|2.5\r"
+    "PID|1||4711^^^chu^pi~8^^^LABO^xx||MARTIN\\T\\CO^ANNE^MARIE||19800502|f|||1 rue^^DAX||^PRN^PH^^33^5^58\r"
+    "PV1|1|I|CARDIO^101^A||||C7^WOOLFSON^K|||CAR\r"
+    "AL1|1|DA|AMOX|SV|Rash~Choc|20200101\r"
+    "OBR|1|P|F|X|||20261123083000\rNTE|1||un\rNTE|2||deux\r"
+    "OBX|1|FT|A||un~deux||||||F\rOBX|2|FT|A||trois||||||F\rNTE|1||note\rNTE|1||encore\r"
+    "OBX|3|TS|B||202611231405||||||F\rOBX|4|ED|C||^AP^PDF^Base64^AAAA||||||F\r";
+
+static void test_memory_that_ends(void) {
+    struct facts facts;
+    unsigned limit_count = 0, other_count = 0;
+    enum err err = ERR_LIMIT;
+    for (size_t bytes_max = 0; err == ERR_LIMIT && bytes_max < (1 << 20); bytes_max += 16) {
+        struct arena arena;
+        arena_init(&arena, bytes_max);
+        err = translate(bytes_from_string(message), &arena, &facts);
+        limit_count += err == ERR_LIMIT;
+        other_count += err != ERR_OK && err != ERR_LIMIT;
+        arena_release(&arena);
+    }
+    is_int(err, ERR_OK);
+    is_int(other_count, 0);
+    ok(limit_count > 10, "an arena that ends anywhere gives ERR_LIMIT");
+}
+
+/* The same message is the same facts, whatever the arena held before. */
+static void test_reused_arena(void) {
+    struct arena arena;
+    struct facts facts;
+    struct text out;
+    static char first[sizeof dumped];
+    arena_init(&arena, (size_t)1 << 20);
+    for (int i = 0; i < 2; i++) {
+        arena_clear(&arena);
+        enum err err = translate(bytes_from_string(message), &arena, &facts);
+        text_init(&out, i ? dumped : first, sizeof dumped);
+        dump_facts(&out, &facts, bytes_from_string(message));
+        is_int(err, ERR_OK);
+    }
+    is_string(dumped, first);
+    arena_release(&arena);
+}
+
+static void put_times(struct text *out, const char *string, unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        text_put_string(out, string);
+}
+
+/* Work grows with the size: these would take hours if it grew with its square. */
+static void test_large(const char *what, const char *begin, const char *part, const char *end,
+                       unsigned count) {
+    size_t room = strlen(begin) + strlen(part) * count + strlen(end) + 200;
+    char *buffer = malloc(room);
+    struct arena arena;
+    struct facts facts;
+    struct text body;
+    arena_init(&arena, (size_t)1 << 30);
+    text_init(&body, buffer, room);
+    text_put_string(&body, "MSH|^~\\&|A|B|||20261123100000||ORU^R01|1|P|2.5\r");
+    text_put_string(&body, begin);
+    put_times(&body, part, count);
+    text_put_string(&body, end);
+    enum err err = translate(text_bytes(&body), &arena, &facts);
+    tap_ok(err == ERR_OK && !body.full, "translated", __FILE__, __LINE__, what);
+    ok(arena.bytes_used < 100 * room + (1 << 20), "memory grows with the size");
+    arena_release(&arena);
+    free(buffer);
+}
+
+static void test_sizes(void) {
+    const char *pid = "PID|1||4711^^^CHU^PI\rOBR|1|P|F|X\r";
+    test_large("a text of 200,000 lines", pid, "OBX|1|TX|A||une ligne||||||F\r", "", 200000);
+    test_large("a value of a million repetitions", "PID|1||4711\rOBR|1\rOBX|1|ST|A||", "a~", "\r",
+               1000000);
+    test_large("a note of a million repetitions", "PID|1||4711\rOBR|1\rOBX|1|ST|A||b\rNTE|1||", "a~",
+               "\r", 1000000);
+    test_large("50,000 results", pid, "OBX|1|NM|A||1||||||F\r", "", 50000);
+    test_large("100,000 orders", pid, "OBR|1|P|F|X\r", "", 100000);
+    test_large("a million numbers", "PID|1||4711", "~1", "\r", 1000000);
+    test_large("a million names", "PID|1||4711||A^B", "~A^B", "\r", 1000000);
+    test_large("a million addresses", "PID|1||4711||||||||", "~", "\r", 1000000);
+    test_large("a million phones and flags", "PID|1||4711||||||||||", "~^NET", "\rOBX|1|NM|A||1|||~~\r",
+               1000000);
+    test_large("100,000 patients", pid, "PID|1||5011\r", "", 100000);
+    test_large("an attachment of 8 MB", "PID|1||4711\rOBR|1\rOBX|1|ED|A||^AP^PDF^Base64^", "AAAA", "\r",
+               2000000);
+}
+
+static bool understands(const char *type) {
+    struct hl7_header header;
+    struct text text;
+    char buffer[200];
+    text_init(&text, buffer, sizeof buffer);
+    text_put_format(&text, "MSH|^~\\&|A|B|C|D|20261123||%s|1|P|2.5\r", type);
+    hl7_header_read(&header, text_bytes(&text));
+    return facts_understands(&header);
+}
+
+static void test_understands(void) {
+    static const char *const yes[] = {"ADT^A01", "ADT^A31^ADT_A05", "ADT^A40", "ADT", "ORU^R01",
+                                      "ORU^R30", "OUL^R22",         "MDM^T02", "MDM^T11"};
+    static const char *const no[] = {"ADT^A15", "ADT^A17", "ADT^Z01", "ORM^O01", "SIU^S12",
+                                     "ACK",     "QBP^Q22", "MFN^M02", "ZZZ^Z01", ""};
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
+        tap_ok(understands(yes[i]), "understood", __FILE__, __LINE__, yes[i]);
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
+        tap_ok(!understands(no[i]), "not understood", __FILE__, __LINE__, *no[i] ? no[i] : "no type");
+    struct hl7_header none;
+    hl7_header_read(&none, BYTES("nothing"));
+    ok(!facts_understands(&none), "without MSH nothing is understood");
+}
+
+static void test_names(void) {
+    is_string(facts_result_status_name(RESULT_UNKNOWN), "unknown");
+    is_string(facts_result_status_name(RESULT_FINAL), "final");
+    is_string(facts_result_status_name(RESULT_CANCELLED), "cancelled");
+    is_string(facts_result_status_name((enum result_status)99), "unknown");
+    is_string(facts_movement_class_name(MOVEMENT_ADMIT), "admit");
+    is_string(facts_movement_class_name(MOVEMENT_TO_OUTPATIENT), "to_outpatient");
+    is_string(facts_movement_class_name((enum movement_class)99), "unknown");
+}
+
+int main(void) {
+    ok(!zone_init(&zone, "Europe/Paris", NULL), "the zone is known");
+    test_memory_that_ends();
+    test_reused_arena();
+    test_sizes();
+    test_understands();
+    test_names();
+    return done();
+}
