@@ -79,6 +79,16 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status
 /* ---- requests ---- */
 
 /* A page of another name that resolves to this machine must not read it (DNS rebinding). */
+/* 127.x.y.z and not 127.some.name. */
+static bool is_loopback_number(struct bytes name) {
+    if (!bytes_starts_with(name, BYTES("127.")))
+        return false;
+    for (size_t i = 0; i < name.size; i++)
+        if (name.data[i] != '.' && (name.data[i] < '0' || name.data[i] > '9'))
+            return false;
+    return true;
+}
+
 static bool host_is_ours(const char *host) {
     if (!host)
         return false;
@@ -90,8 +100,7 @@ static bool host_is_ours(const char *host) {
         size_t end = bytes_find(name, ':');
         name = end == BYTES_NOT_FOUND ? name : bytes_first(name, end);
     }
-    return bytes_is(name, "localhost") || bytes_is(name, "[::1]") ||
-           bytes_starts_with(name, BYTES("127."));
+    return bytes_is(name, "localhost") || bytes_is(name, "[::1]") || is_loopback_number(name);
 }
 
 static enum MHD_Result handle(struct http_request *request) {

@@ -3,34 +3,53 @@
 
 /* ---- escaping ---- */
 
+#define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD: something stood here that pages do not show */
+
+/* Characters that turn the direction of what follows them: U+202A to 202E, U+2066 to 2069. */
+static bool turns_direction(struct bytes text, size_t i) {
+    if (text.size - i < 3 || text.data[i + 1] < 0x80 || text.data[i + 1] > 0x81)
+        return false;
+    uint8_t last = text.data[i + 2];
+    return text.data[i + 1] == 0x80 ? last >= 0xAA && last <= 0xAE : last >= 0xA6 && last <= 0xA9;
+}
+
+/* What stands for the character at `i`, and how many bytes it replaces; NULL: itself. */
+static const char *escaped(struct bytes text, size_t i, size_t *size) {
+    uint8_t c = text.data[i];
+    *size = 1;
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    case '\n':
+    case '\t':
+        return NULL;
+    case 0xE2:
+        if (!turns_direction(text, i))
+            return NULL;
+        *size = 3;
+        return REPLACEMENT;
+    default:
+        return c < ' ' || c == 0x7F ? REPLACEMENT : NULL;
+    }
+}
+
 void html_put_bytes(struct page *page, struct bytes text) {
-    size_t from = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        const char *with;
-        switch (text.data[i]) {
-        case '&':
-            with = "&amp;";
-            break;
-        case '<':
-            with = "&lt;";
-            break;
-        case '>':
-            with = "&gt;";
-            break;
-        case '"':
-            with = "&quot;";
-            break;
-        case '\'':
-            with = "&#39;";
-            break;
-        default:
-            if (text.data[i] >= ' ' || text.data[i] == '\n' || text.data[i] == '\t')
-                continue;
-            with = "\xEF\xBF\xBD"; /* a control character */
-        }
+    size_t from = 0, size;
+    for (size_t i = 0; i < text.size; i += size) {
+        const char *with = escaped(text, i, &size);
+        if (!with)
+            continue;
         text_put(page->out, bytes_from(text.data + from, i - from));
         text_put_string(page->out, with);
-        from = i + 1;
+        from = i + size;
     }
     text_put(page->out, bytes_skip(text, from));
 }
@@ -261,6 +280,31 @@ const char *show_movement_class(struct page *page, enum movement_class class) {
 }
 
 /* ---- freshness ---- */
+
+/* A point at the head of a figure is easily missed: 0.5, never .5. */
+struct bytes show_value(struct page *page, struct bytes value) {
+    size_t at = 0;
+    while (at < value.size && value.data[at] && strchr("<>=~+- ", value.data[at]))
+        at++;
+    bool is_bare = at + 1 < value.size && (value.data[at] == '.' || value.data[at] == ',') &&
+                   value.data[at + 1] >= '0' && value.data[at + 1] <= '9';
+    struct text text;
+    if (!is_bare || text_init_arena(&text, page->arena, value.size + 2))
+        return value;
+    text_put(&text, bytes_first(value, at));
+    text_put_char(&text, '0');
+    text_put(&text, bytes_skip(value, at));
+    return text_bytes(&text);
+}
+
+struct bytes report_name(struct page *page, const struct chart_report *report) {
+    return report->text.size ? report->text
+                             : bytes_from_string(page_sentence(page, "Observations"));
+}
+
+int64_t report_time(const struct chart_report *report) {
+    return report->collected_at == INSTANT_NONE ? report->reported_at : report->collected_at;
+}
 
 const char *freshness_word(enum freshness freshness) {
     static const char *const words[] = {"current", "late", "silent", "never fed"};

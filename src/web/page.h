@@ -68,6 +68,9 @@ struct bytes show_name(struct page *page, const struct chart_patient *patient); 
 struct bytes show_sex(struct page *page, struct bytes sex);
 const char *show_result_status(struct page *page, enum result_status status);
 const char *show_movement_class(struct page *page, enum movement_class class);
+struct bytes show_value(struct page *page, struct bytes value); /* of a result */
+struct bytes report_name(struct page *page, const struct chart_report *report);
+int64_t report_time(const struct chart_report *report); /* when it was taken, else when it was said */
 const char *freshness_word(enum freshness freshness); /* a msgid */
 const char *freshness_class(enum freshness freshness);
 /* What a role said is wrong, in the page's language, with the role's name. */
@@ -75,8 +78,9 @@ struct bytes page_problem(struct page *page, struct bytes problem);
 /* The worst state of all feeds. */
 enum freshness page_freshness(const struct page *page);
 
-/* ---- the frame, in pages/frame_*.html ---- */
-void page_head(struct page *page, const char *title, bool is_patient);
+/* ---- the frame, in pages/frame_*.html: head, what stands on every sheet of paper, main, the page's own, foot ---- */
+void page_head(struct page *page, const char *title);
+void page_main(struct page *page);
 void page_foot(struct page *page);
 
 #endif

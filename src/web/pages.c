@@ -8,9 +8,9 @@
 extern const struct embedded web_static[];
 extern const size_t web_static_count;
 
-#define REPORTS_SHOWN    60u
-#define HITS_SHOWN       50u
-#define ASIDES_SHOWN     100u
+#define REPORTS_READ 500u
+#define HITS_SHOWN   50u
+#define ASIDES_SHOWN 100u
 
 /* ---- the frame ---- */
 
@@ -160,9 +160,23 @@ static void ward(struct visit_to *v, const char *code) {
         page_ward(&v->page, &view);
 }
 
+static enum err gather_results(struct visit_to *v, uint64_t id, struct patient_view *view) {
+    struct web *web = v->web;
+    struct chart_report *reports = NULL;
+    size_t count = 0;
+    bool all = http_argument(v->request, "all") != NULL;
+    enum err err = chart_results(web->chart, &web->arena, id, INSTANT_NONE, all ? SIZE_MAX : REPORTS_READ,
+                                 &reports, &count, &v->fault);
+    if (err)
+        return err;
+    view->gone = series_take_gone(&web->arena, reports, count, &view->gone_count);
+    bool is_whole = series_gather(&web->arena, reports, count, all, &view->blocks, &view->block_count);
+    view->has_more_results = !is_whole || (!all && count == REPORTS_READ);
+    return !view->gone || !view->blocks ? fault_set(&v->fault, ERR_LIMIT, "this patient has more results than a page") : ERR_OK;
+}
+
 static enum err gather_patient(struct visit_to *v, uint64_t id, struct patient_view *view) {
     struct web *web = v->web;
-    bool all = http_argument(v->request, "all") != NULL;
     enum err err = chart_patient(web->chart, &web->arena, id, &view->patient, &v->fault);
     if (!err)
         err = chart_stays(web->chart, &web->arena, id, &view->stays, &view->stay_count, &v->fault);
@@ -172,13 +186,7 @@ static enum err gather_patient(struct visit_to *v, uint64_t id, struct patient_v
         err = chart_diagnoses(web->chart, &web->arena, id, &view->diagnoses, &view->diagnosis_count, &v->fault);
     if (!err)
         err = chart_documents(web->chart, &web->arena, id, &view->documents, &view->document_count, &v->fault);
-    if (!err)
-        err = chart_results(web->chart, &web->arena, id, INSTANT_NONE, all ? SIZE_MAX : REPORTS_SHOWN + 1,
-                            &view->reports, &view->report_count, &v->fault);
-    view->has_more_results = !all && view->report_count > REPORTS_SHOWN;
-    if (view->has_more_results)
-        view->report_count = REPORTS_SHOWN;
-    return err;
+    return err ? err : gather_results(v, id, view);
 }
 
 static void patient(struct visit_to *v, const char *text) {
@@ -278,23 +286,34 @@ static enum http_step entry(struct visit_to *v, const char *text) {
 }
 
 /* Segments end with CR: shown as lines. What is not UTF-8 is shown by its bytes' Latin letters. */
-static struct bytes readable(struct web *web, struct bytes body) {
+static size_t put_readable(struct text *text, struct bytes body, size_t i, bool is_utf8) {
+    uint8_t c = body.data[i];
+    if (c == '\r') {
+        text_put_char(text, '\n');
+    } else if (c < 0x80 || is_utf8) {
+        text_put_char(text, (char)c);
+        for (; c >= 0x80 && i + 1 < body.size && (body.data[i + 1] & 0xC0) == 0x80; i++)
+            text_put_char(text, (char)body.data[i + 1]);
+    } else {
+        text_put_char(text, (char)(0xC0 | c >> 6));
+        text_put_char(text, (char)(0x80 | (c & 0x3F)));
+    }
+    return i + 1;
+}
+
+/* The character that holds byte `mark_at` is marked. */
+static void show_body(struct web *web, struct bytes body, size_t mark_at, struct entry_view *view) {
     struct text text;
     bool is_utf8 = bytes_is_utf8(body, NULL);
-    if (text_init_arena(&text, &web->arena, body.size * 3 + 1))
-        return BYTES_NONE;
-    for (size_t i = 0; i < body.size; i++) {
-        uint8_t c = body.data[i];
-        if (c == '\r') {
-            text_put_char(&text, '\n');
-        } else if (c < 0x80 || is_utf8) {
-            text_put_char(&text, (char)c);
-        } else {
-            text_put_char(&text, (char)(0xC0 | c >> 6));
-            text_put_char(&text, (char)(0x80 | (c & 0x3F)));
-        }
+    if (text_init_arena(&text, &web->arena, body.size * 2 + 1))
+        return;
+    for (size_t i = 0; i < body.size;) {
+        size_t from = text.size, next = put_readable(&text, body, i, is_utf8);
+        if (mark_at > 0 && mark_at >= i && mark_at < next)
+            view->marked = bytes_from((uint8_t *)text.data + from, text.size - from);
+        i = next;
     }
-    return text_bytes(&text);
+    view->shown = text_bytes(&text);
 }
 
 static void begin_page(struct web *web) {
@@ -311,9 +330,7 @@ void web_finish_entry(struct web *web, struct waiting *waiting, unsigned status)
     if (status == 200) {
         struct bytes body = bytes_from(waiting->body, waiting->filled);
         waiting->view.index = waiting->index;
-        waiting->view.shown = readable(web, body);
-        /* A byte's place is its character's only where all before it are single bytes. */
-        waiting->view.mark_at = waiting->at < waiting->filled && waiting->at > 0 ? (size_t)waiting->at : SIZE_MAX;
+        show_body(web, body, (size_t)waiting->at, &waiting->view);
         waiting->view.is_cut = waiting->filled >= ENTRY_SHOWN_MAX;
         page_entry(&page, &waiting->view);
     } else if (status == 404) {

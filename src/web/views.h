@@ -13,14 +13,44 @@ struct ward_view {
     struct chart_census_row *rows;
     size_t row_count;
 };
+/* Reports of one kind and source side by side: a column for each, newest first; NULL where one says nothing. */
+#define SERIES_COLUMNS_MAX 6u
+#define SERIES_ROWS_MAX    100u
+struct series_row {
+    const struct chart_result *what; /* the newest: name, unit and range, which all cells share */
+    const struct chart_result *cells[SERIES_COLUMNS_MAX];
+};
+struct series {
+    const struct chart_report *columns[SERIES_COLUMNS_MAX];
+    struct series_row rows[SERIES_ROWS_MAX];
+    size_t column_count, row_count;
+};
+struct result_block {
+    const struct chart_report *report; /* the newest of the series; the only one of a report of texts */
+    struct series *series;             /* NULL: the report has texts or comments, and is shown alone */
+};
+/* A result that its sender deleted or called wrong. */
+struct gone_result {
+    const struct chart_report *report;
+    const struct chart_result *result;
+};
+/* Takes what was taken back out of the reports. NULL when the arena is full. */
+struct gone_result *series_take_gone(struct arena *arena, struct chart_report *reports,
+                                     size_t report_count, size_t *gone_count);
+/* Reports, newest first, into blocks. Unless `all`, older reports of a full series are left out when everything they measure
+ * has newer figures shown; false when any was. Blocks are NULL when the arena is full. */
+bool series_gather(struct arena *arena, const struct chart_report *reports, size_t report_count,
+                   bool all, struct result_block **blocks, size_t *block_count);
+
 struct patient_view {
     struct chart_patient patient;
     struct chart_stay *stays;
-    struct chart_report *reports;
+    struct result_block *blocks;
+    struct gone_result *gone; /* newest first */
     struct chart_movement *moves;
     struct chart_diagnosis *diagnoses;
     struct chart_document *documents;
-    size_t stay_count, report_count, move_count, diagnosis_count, document_count;
+    size_t stay_count, block_count, gone_count, move_count, diagnosis_count, document_count;
     struct bytes came_from; /* the merged number that was asked for */
     bool has_more_results;
 };
@@ -38,7 +68,7 @@ struct entry_view {
     uint64_t index;
     struct vault_entry entry;
     struct bytes shown;   /* the body, or its beginning, as lines */
-    size_t mark_at;       /* byte to mark, SIZE_MAX: none */
+    struct bytes marked;  /* the character of it where an error was found; empty: none */
     bool is_cut;
 };
 struct error_view {
@@ -56,6 +86,10 @@ void page_entry(struct page *page, const struct entry_view *view);
 void page_help(struct page *page);
 void page_error(struct page *page, const struct error_view *view);
 /* Parts shared by pages. */
+void part_report(struct page *page, const struct chart_report *report);
+void part_series(struct page *page, const struct series *series);
+void part_result_value(struct page *page, const struct chart_result *result);
+void part_result_state(struct page *page, const struct chart_result *result);
 void part_allergies(struct page *page, const struct chart_patient *patient, bool with_source);
 void part_doubt(struct page *page, const struct chart_patient *patient);
 

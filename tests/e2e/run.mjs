@@ -235,7 +235,7 @@ async function twoClicks(browser, node) {
   await page.locator('main a[href="/ward/ESSAI"]').click();
   ok(/ESSAI/.test(await page.locator('h1').first().textContent()), 'one click: the ward');
   await page.locator('main a', { hasText: 'DUPONT, Jeanne' }).first().click();
-  const text = await page.locator('main').innerText();
+  const text = `${await page.locator('.banner').innerText()}\n${await page.locator('main').innerText()}`;
   ok(text.includes(LONG_ALLERGY), 'two clicks: the allergy, never cut');
   ok(text.includes('Choc anaphylactique'), 'and its reaction');
   ok(/14-juil\.-1945 \(81 ans\)/.test(text) || /14-juil\.-1945 \(\d+ ans\)/.test(text), 'born, as the rule writes it');
@@ -243,11 +243,13 @@ async function twoClicks(browser, node) {
   ok(/3\.1/.test(text), 'a corrected result says what it said before');
   ok(/0\.5/.test(text) && !/(^|[^\d.])\.5/.test(text), 'a bare point is never shown');
   ok(!/9\.8/.test(await page.locator('.results').innerText()), 'a deleted result is gone from the list');
+  await page.locator('.history summary').click();
+  ok(/9\.8/.test(await page.locator('.history').innerText()), 'and present in the history');
   ok(await page.locator('a[href^="/entry/"]').count() > 3, 'figures lead to their sources');
   await page.locator('a[href^="/entry/"]').first().click();
   ok(/MSH\|/.test(await page.locator('main').innerText()), 'the source is the message as it came');
   await page.goBack();
-  ok(/DUPONT/.test(await page.locator('main').innerText()), 'Back goes back');
+  ok(/DUPONT/.test(await page.locator('.banner').innerText()), 'Back goes back');
   await page.close();
 }
 
@@ -277,7 +279,7 @@ async function searching(browser, node) {
   await page.waitForURL(/\/search/);
   ok(await page.locator('main a[href^="/patient/"]').count() === 2, 'two are found by the beginnings of words');
   const old = await openPatient(page, node, '4716');
-  ok(old > 0 && /NOUVEAU|ANCIEN/.test(await page.locator('main').innerText()), 'a merged number leads to the survivor');
+  ok(old > 0 && /NOUVEAU|ANCIEN/.test(await page.locator('.banner').innerText()), 'a merged number leads to the survivor');
   await page.keyboard.press('?');
   await page.waitForURL(/\/help/);
   ok(true, 'key ?: help');
@@ -315,7 +317,7 @@ async function noScript(browser, node) {
   await page.goto(node.web);
   await page.locator('main a[href="/ward/ESSAI"]').click();
   await page.locator('main a', { hasText: 'DUPONT, Jeanne' }).first().click();
-  ok((await page.locator('main').innerText()).includes('Choc anaphylactique'), 'without script: two clicks to the allergy');
+  ok((await page.locator('.banner').innerText()).includes('Choc anaphylactique'), 'without script: two clicks to the allergy');
   await page.locator('input[name=q]').fill('dupont');
   await page.locator('form button').first().click();
   ok(/search/.test(page.url()), 'without script: search');
