@@ -148,6 +148,13 @@ struct bytes show_date_time(struct page *page, int64_t at) {
     return text_bytes(&text);
 }
 
+struct bytes show_day(struct page *page, int64_t at) {
+    struct text text = small_text(page, 32);
+    struct civil_time time = civil(page, at);
+    put_date(page, &text, time.year, time.month, time.day);
+    return text_bytes(&text);
+}
+
 struct bytes show_time(struct page *page, int64_t at) {
     struct text text = small_text(page, 16);
     if (at == INSTANT_NONE)
@@ -241,6 +248,15 @@ static void put_upper(struct text *out, struct bytes name) {
     }
 }
 
+/* MME, DR: systems shout what people write Mme, Dr. */
+static void put_prefix(struct text *text, struct bytes prefix) {
+    bool is_shouted = true;
+    for (size_t i = 0; i < prefix.size; i++)
+        is_shouted &= prefix.data[i] >= 'A' && prefix.data[i] <= 'Z';
+    for (size_t i = 0; i < prefix.size; i++)
+        text_put_char(text, (char)(is_shouted && i > 0 ? prefix.data[i] | 0x20 : prefix.data[i]));
+}
+
 struct bytes show_name(struct page *page, const struct chart_patient *patient) {
     struct text text = small_text(
         page, patient->family_name.size + patient->given_name.size + patient->prefix.size + 32);
@@ -253,7 +269,7 @@ struct bytes show_name(struct page *page, const struct chart_patient *patient) {
     }
     if (!bytes_is_empty(patient->prefix)) {
         text_put_string(&text, " (");
-        text_put(&text, patient->prefix);
+        put_prefix(&text, patient->prefix);
         text_put_char(&text, ')');
     }
     return text_bytes(&text);
@@ -295,6 +311,13 @@ struct bytes show_value(struct page *page, struct bytes value) {
     text_put_char(&text, '0');
     text_put(&text, bytes_skip(value, at));
     return text_bytes(&text);
+}
+
+bool version_differs(const struct chart_result *result, size_t before) {
+    const struct chart_version *older = &result->before[before];
+    struct bytes value = before ? older[-1].value : result->value;
+    struct bytes unit = before ? older[-1].unit : result->unit;
+    return !bytes_equal(older->value, value) || !bytes_equal(older->unit, unit);
 }
 
 struct bytes report_name(struct page *page, const struct chart_report *report) {

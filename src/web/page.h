@@ -60,6 +60,7 @@ void html_put_address_u64(struct page *page, uint64_t number);
 
 /* ---- times and people, as text in the arena ---- */
 struct bytes show_date_time(struct page *page, int64_t at); /* 05-janv.-2026 14:05 */
+struct bytes show_day(struct page *page, int64_t at);       /* 05-janv.-2026 */
 struct bytes show_time(struct page *page, int64_t at);      /* 14:05, with the date when it is not today */
 struct bytes show_birth_date(struct page *page, struct bytes date); /* 14-juil.-1945 (81 ans) */
 struct bytes show_age_of(struct page *page, int64_t at);    /* 12 s, 5 min, 3 h, 2 j */
@@ -68,6 +69,8 @@ struct bytes show_name(struct page *page, const struct chart_patient *patient); 
 struct bytes show_sex(struct page *page, struct bytes sex);
 const char *show_result_status(struct page *page, enum result_status status);
 const char *show_movement_class(struct page *page, enum movement_class class);
+/* Did this correct what stood before it, or only confirm it? */
+bool version_differs(const struct chart_result *result, size_t before);
 struct bytes show_value(struct page *page, struct bytes value); /* of a result */
 struct bytes report_name(struct page *page, const struct chart_report *report);
 int64_t report_time(const struct chart_report *report); /* when it was taken, else when it was said */

@@ -126,7 +126,7 @@ const LONG_ALLERGY = 'Amoxicilline et acide clavulanique, toutes formes orales e
 const PANEL = '24323-8^Ionogramme^LN';
 const own = () => [
   message(msh('ADT^A01^ADT_A01', 'E1'), `EVN|A01|${stamp()}`,
-    'PID|1||4711^^^CHV&1.2.250.1.999.1.1&ISO^PI~245071234567890^^^&1.2.250.1.213.1.4.8&ISO^INS||DUPONT^Jeanne^^^MME^^D~MARTIN^Jeanne^^^^^L||19450714|F|||||||||||||||||||||||||VALI',
+    'PID|1||4711^^^CHV&1.2.250.1.999.1.1&ISO^PI~245071234567890^^^&1.2.250.1.213.1.4.8&ISO^INS||DUPONT^Jeanne^^^MME^^D~MARTIN^Jeanne^^^^^L||19450714|F||||||||||||||||||||||||VALI',
     pv1('ESSAI', '1', '101', 'V4711'), `AL1|1|DA|J01CR02^${LONG_ALLERGY}^L|SV|Choc anaphylactique`, 'AL1|2|FA|ARA^Arachide^L|MO|Urticaire',
     'DG1|1||I10^Hypertension essentielle^I10||20260105|W'),
   report('E2', 4711, 'F1', PANEL, obx(1, '2951-2', 'Sodium', '138', 'mmol/L', '135-145', ''), obx(2, '2823-3', 'Potassium', '3.1', 'mmol/L', '3.5-5.0', 'L')),
@@ -199,8 +199,11 @@ async function largestWard(page, node) {
 
 async function everyPage(page, node) {
   const id = await openPatient(page, node, '4711');
+  const ward = await largestWard(page, node);
+  await page.goto(new URL(ward, node.web).href);
+  const busy = await page.locator('main a[href^="/patient/"]').first().getAttribute('href');
   return {
-    home: '/', ward: '/ward/ESSAI', 'ward-simulated': await largestWard(page, node), patient: `/patient/${id}`, search: '/search?q=dupont',
+    home: '/', ward: '/ward/ESSAI', 'ward-simulated': ward, patient: `/patient/${id}`, 'patient-busy': busy, search: '/search?q=dupont',
     'search-empty': '/search', feeds: '/feeds', aside: '/aside', entry: '/entry/1', help: '/help', missing: '/nothing-here',
   };
 }
@@ -238,6 +241,8 @@ async function twoClicks(browser, node) {
   const text = `${await page.locator('.banner').innerText()}\n${await page.locator('main').innerText()}`;
   ok(text.includes(LONG_ALLERGY), 'two clicks: the allergy, never cut');
   ok(text.includes('Choc anaphylactique'), 'and its reaction');
+  ok(/INS\s+245071234567890/.test(text), 'the qualified national number');
+  ok(/DUPONT, Jeanne \(Mme\)/.test(text), 'her name, as the rule writes it');
   ok(/14-juil\.-1945 \(81 ans\)/.test(text) || /14-juil\.-1945 \(\d+ ans\)/.test(text), 'born, as the rule writes it');
   ok(/Potassium/.test(text) && /5\.9/.test(text), 'and the latest results');
   ok(/3\.1/.test(text), 'a corrected result says what it said before');
@@ -390,6 +395,12 @@ async function paper(browser, node) {
     const pdf = await page.pdf({ preferCSSPageSize: true, printBackground: true });
     fs.writeFileSync(path.join(PICTURES, `print-${name}.pdf`), pdf);
     const who = name === 'ward' ? null : await page.locator('.banner .name').innerText();
+    await page.emulateMedia({ media: 'print' });
+    await page.setViewportSize({ width: 703, height: 1000 }); // 186 mm between the margins of A4
+    const over = await page.evaluate(() => document.documentElement.scrollWidth);
+    ok(over <= 704, `${name}: nothing is cut at the edge of the paper`, `it is ${over} wide`);
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.emulateMedia({ media: null });
     const sheets = await pagesOf(browser, pdf, name);
     const flat = (text) => text.replace(/\s+/g, '');
     ok(sheets.length > 0 && sheets.every((text, n) => flat(text).includes(`${n + 1}/${sheets.length}`)), `${name}: n/N on each of ${sheets.length} sheets`);
