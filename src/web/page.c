@@ -202,7 +202,8 @@ struct bytes show_years(struct page *page, struct bytes birth_date) {
         return BYTES_NONE;
     bool is_whole = birth.month > 0 && birth.day > 0;
     int years = is_whole ? time_age_years(birth, today) : today.year - birth.year;
-    int months = (today.year - birth.year) * 12 + today.month - birth.month - (today.day < birth.day);
+    int months =
+        (today.year - birth.year) * 12 + today.month - birth.month - (today.day < birth.day);
     if (is_whole && years < 2 && months >= 0)
         text_put_format(&text, "%d %s", months, page_sentence(page, "months"));
     else
@@ -258,8 +259,8 @@ static void put_prefix(struct text *text, struct bytes prefix) {
 }
 
 struct bytes show_name(struct page *page, const struct chart_patient *patient) {
-    struct text text = small_text(
-        page, patient->family_name.size + patient->given_name.size + patient->prefix.size + 32);
+    struct text text = small_text(page, patient->family_name.size + patient->given_name.size +
+                                            patient->prefix.size + 32);
     if (bytes_is_empty(patient->family_name) && bytes_is_empty(patient->given_name))
         return bytes_from_string(page_sentence(page, "name not known"));
     put_upper(&text, patient->family_name);
@@ -275,9 +276,30 @@ struct bytes show_name(struct page *page, const struct chart_patient *patient) {
     return text_bytes(&text);
 }
 
+#define ALLERGY_LINE_MAX 300u
+
+struct bytes show_allergies(struct page *page, const struct chart_patient *patient) {
+    if (patient->allergy_statement != ALLERGIES_LISTED)
+        return bytes_from_string(page_sentence(
+            page, patient->allergy_statement == ALLERGIES_NONE_KNOWN ? "No known allergy (stated)"
+                                                                     : "Allergies not recorded"));
+    struct text text = small_text(page, ALLERGY_LINE_MAX);
+    text_put_format(&text, "%s ", page_sentence(page, "Allergies:"));
+    for (size_t i = 0; i < patient->allergy_count; i++) {
+        text_put_string(&text, i ? "; " : "");
+        text_put(&text, patient->allergies[i].text);
+    }
+    if (!text.full)
+        return text_bytes(&text);
+    text_clear(&text);
+    text_put_format(&text, "%s %zu. %s", page_sentence(page, "Allergies:"), patient->allergy_count,
+                    page_sentence(page, "All of them stand on the first sheet."));
+    return text_bytes(&text);
+}
+
 struct bytes show_sex(struct page *page, struct bytes sex) {
-    const char *word = bytes_is(sex, "F")   ? "female"
-                       : bytes_is(sex, "M") ? "male"
+    const char *word = bytes_is(sex, "F")    ? "female"
+                       : bytes_is(sex, "M")  ? "male"
                        : bytes_is_empty(sex) ? "sex not known"
                                              : "other sex";
     return bytes_from_string(page_sentence(page, word));
@@ -290,8 +312,9 @@ const char *show_result_status(struct page *page, enum result_status status) {
 }
 
 const char *show_movement_class(struct page *page, enum movement_class class) {
-    static const char *const words[] = {"unknown",  "admission", "registration",    "pre-admission",
-                                        "transfer", "discharge", "becomes inpatient", "becomes outpatient"};
+    static const char *const words[] = {"unknown",           "admission",         "registration",
+                                        "pre-admission",     "transfer",          "discharge",
+                                        "becomes inpatient", "becomes outpatient"};
     return page_sentence(page, words[(unsigned)class < 8 ? class : 0]);
 }
 
@@ -330,12 +353,13 @@ int64_t report_time(const struct chart_report *report) {
 }
 
 const char *freshness_word(enum freshness freshness) {
-    static const char *const words[] = {"current", "late", "silent", "never fed"};
+    static const char *const words[] = {"current", "late", "sends old messages", "silent",
+                                        "never fed"};
     return words[freshness];
 }
 
 const char *freshness_class(enum freshness freshness) {
-    static const char *const classes[] = {"current", "late", "silent", "never"};
+    static const char *const classes[] = {"current", "late", "late", "silent", "never"};
     return classes[freshness];
 }
 

@@ -9,7 +9,13 @@
 #include "chart/chart.h"
 #include "web/catalogue.h"
 
-enum freshness { FRESH_CURRENT, FRESH_LATE, FRESH_SILENT, FRESH_NEVER };
+enum freshness {
+    FRESH_CURRENT,
+    FRESH_LATE,
+    FRESH_OLD, /* messages come, but by their own time they are hours old: a backlog, or a wrong clock */
+    FRESH_SILENT,
+    FRESH_NEVER
+};
 
 struct feed_view {
     struct chart_feed feed;
@@ -81,9 +87,11 @@ struct bytes page_problem(struct page *page, struct bytes problem);
 /* The worst state of all feeds. */
 enum freshness page_freshness(const struct page *page);
 
-/* ---- the frame, in pages/frame_*.html: head, what stands on every sheet of paper, main, the page's own, foot ---- */
-void page_head(struct page *page, const char *title);
-void page_main(struct page *page);
+/* Agents only, on a line; too many to fit: how many, and where they stand. */
+struct bytes show_allergies(struct page *page, const struct chart_patient *patient);
+
+/* ---- the frame, in pages/frame_*.html; `patient` stands on every sheet of paper, NULL: a page of no one ---- */
+void page_head(struct page *page, const char *title, const struct chart_patient *patient);
 void page_foot(struct page *page);
 
 #endif

@@ -14,13 +14,19 @@ extern const size_t web_static_count;
 
 /* ---- the frame ---- */
 
+/* Zones taken for one another make three hours at most; what is further behind is not news. */
+#define OWN_TIME_BEHIND (3 * 3600 * US_PER_S)
+
 static enum freshness judge(const struct web *web, const struct chart_feed *feed, int64_t now) {
     if (feed->newest_received_at == INSTANT_NONE)
         return FRESH_NEVER;
     int64_t age_s = (now - feed->newest_received_at) / US_PER_S;
-    return age_s >= web->options->silent_s ? FRESH_SILENT
-           : age_s >= web->options->late_s ? FRESH_LATE
-                                           : FRESH_CURRENT;
+    if (age_s >= web->options->silent_s)
+        return FRESH_SILENT;
+    if (feed->newest_own_time != INSTANT_NONE &&
+        feed->newest_received_at - feed->newest_own_time > OWN_TIME_BEHIND)
+        return FRESH_OLD;
+    return age_s >= web->options->late_s ? FRESH_LATE : FRESH_CURRENT;
 }
 
 static void add_counts(const struct web *web, struct feed_view *view) {

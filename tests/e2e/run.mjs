@@ -265,6 +265,7 @@ async function names(browser, node) {
   await page.goto(new URL('/ward/ESSAI', node.web).href);
   const text = await page.locator('main').innerText();
   const html = await page.content();
+  ok(/MONIT envoie d'anciens messages/.test(await page.locator('.asof').innerText()), 'a system whose messages are old is not shown as fresh');
   ok(dialogs === 0 && text.toUpperCase().includes('<SCRIPT>ALERT(1)</SCRIPT>'), 'a name with markup is text');
   ok(!/[\u202A-\u202E\u2066-\u2069]/.test(html), 'no name reorders its neighbours');
   ok(/Même nom|même nom/.test(text), 'two patients of one name are flagged');
@@ -405,6 +406,7 @@ async function paper(browser, node) {
     const flat = (text) => text.replace(/\s+/g, '');
     ok(sheets.length > 0 && sheets.every((text, n) => flat(text).includes(`${n + 1}/${sheets.length}`)), `${name}: n/N on each of ${sheets.length} sheets`);
     ok(sheets.every((text) => flat(text).includes(flat('Données au'))), `${name}: the age of the data on each sheet`);
+    if (name === 'patient') ok(sheets.every((text) => flat(text).includes('Arachide')), `${name}: the allergies on each sheet`);
     if (who) ok(sheets.every((text) => flat(text).includes(flat(who))), `${name}: the banner on each sheet`, who);
     const ground = await page.emulateMedia({ media: 'print', colorScheme: 'dark' })
       .then(() => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor));
