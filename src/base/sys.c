@@ -305,7 +305,15 @@ static int64_t read_clock(clockid_t clock) {
 }
 
 int64_t sys_now_us(struct sys *sys) {
-    return sys && sys->has_false_clock ? sys->false_now_us : read_clock(CLOCK_REALTIME);
+    if (!sys)
+        return read_clock(CLOCK_REALTIME);
+    if (sys->has_false_clock)
+        return sys->false_now_us;
+    return steady_clock_now(&sys->clock, read_clock(CLOCK_REALTIME), read_clock(CLOCK_BOOTTIME));
+}
+
+bool sys_clock_has_jumped(const struct sys *sys) {
+    return sys && sys->clock.has_jumped;
 }
 
 int64_t sys_monotonic_us(struct sys *sys) {

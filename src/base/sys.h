@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/time.h"
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -33,6 +34,7 @@ struct sys {
     enum sys_fail_how fail_how;
     int64_t false_now_us; /* with has_false_clock: what sys_now_us says */
     bool has_false_clock;
+    struct steady_clock clock;
     bool was_short; /* half was written: the next write fails */
 };
 
@@ -73,7 +75,10 @@ ssize_t sys_send(struct sys *sys, int fd, const void *data, size_t size, int fla
 ssize_t sys_sendmsg(struct sys *sys, int fd, const struct msghdr *message, int flags);
 ssize_t sys_recvmsg(struct sys *sys, int fd, struct msghdr *message, int flags);
 
-int64_t sys_now_us(struct sys *sys);       /* CLOCK_REALTIME */
+/* CLOCK_REALTIME, believed as steady_clock_now says (with NULL: as it is). */
+int64_t sys_now_us(struct sys *sys);
+/* Has that clock jumped since the first look at it, and is it still away? */
+bool sys_clock_has_jumped(const struct sys *sys);
 int64_t sys_monotonic_us(struct sys *sys); /* CLOCK_BOOTTIME: goes on during sleep, never jumps */
 
 /* Built from the calls above. */

@@ -308,7 +308,16 @@ void time_put_iso_utc(struct text *text, int64_t at) {
     text_put(text, bytes_from(line, (size_t)(to - line)));
 }
 
-/* ---- the hybrid logical clock ---- */
+/* ---- clocks ---- */
+
+int64_t steady_clock_now(struct steady_clock *clock, int64_t wall_us, int64_t monotonic_us) {
+    int64_t ahead_us = wall_us - monotonic_us, jump_us = ahead_us - clock->ahead_us;
+    clock->has_jumped = clock->is_set && (jump_us > CLOCK_JUMP_US || jump_us < -CLOCK_JUMP_US);
+    if (!clock->has_jumped)
+        clock->ahead_us = ahead_us;
+    clock->is_set = true;
+    return monotonic_us + clock->ahead_us;
+}
 
 /* When the counter of a millisecond is used up the addition carries into the milliseconds: the
  * stamp still only grows, and real time soon passes it again. */

@@ -75,6 +75,15 @@ int64_t time_from_civil(const struct civil_time *civil, int32_t offset_s);
 /* Whole years from a birth date to a day, both as instants read with the same zone offset. */
 int time_age_years(struct civil_time birth, struct civil_time today);
 
+/* A wall clock that is believed only while it goes as the monotonic clock goes. A jump of more than CLOCK_JUMP_US is not
+ * followed: time goes on from before it, and has_jumped is true, until the wall clock comes back. */
+#define CLOCK_JUMP_US (10 * 60 * US_PER_S)
+struct steady_clock {
+    int64_t ahead_us; /* of the monotonic clock */
+    bool is_set, has_jumped;
+};
+int64_t steady_clock_now(struct steady_clock *clock, int64_t wall_us, int64_t monotonic_us);
+
 /* Hybrid logical clock: 48 bits of milliseconds, 16 of counter; orders entries of one origin. */
 typedef uint64_t hlc_stamp;
 struct hlc {

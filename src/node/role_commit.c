@@ -269,7 +269,9 @@ static void tell_state(struct commit *commit) {
     role_life_problem(&commit->life,
                       suspect ? "the vault is suspect: the disk failed, nothing is stored any more"
                       : full  ? "the disk is full: messages wait at their senders"
-                              : NULL);
+                      : vault_writer_clock_is_doubtful(commit->writer)
+                          ? "the clock jumped: ages may be wrong; set it right, then start the node again"
+                          : NULL);
     if (full == commit->was_full && suspect == commit->was_suspect)
         return;
     commit->was_full = full;

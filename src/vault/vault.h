@@ -93,6 +93,9 @@ MUST_CHECK enum err vault_writer_sync(struct vault_writer *writer, struct fault 
 uint64_t vault_writer_durable_size(const struct vault_writer *writer);
 size_t vault_writer_pending_bytes(const struct vault_writer *writer);
 bool vault_writer_is_suspect(const struct vault_writer *writer);
+/* Has the clock jumped by more than 10 minutes, in this life or since the last, or is it behind the newest entry? Entries
+ * are marked VAULT_CLOCK_DOUBTFUL meanwhile. */
+bool vault_writer_clock_is_doubtful(const struct vault_writer *writer);
 /* Free space below the reserve now? (measured at most once a second by the writer itself) */
 bool vault_writer_is_full(struct vault_writer *writer);
 /* Publication reached `size`: whole segments below it are not needed any more. */

@@ -148,6 +148,8 @@ enum err vault_writer_open(struct vault_writer **out, struct sys *sys, const cha
         err = writer_open_keys(writer, fault);
     if (!err)
         err = writer_recover(writer, fault);
+    if (!err)
+        writer_clock_open(writer);
     if (!err && writer->durable_size == 0)
         err = write_first(writer, fault);
     if (err) {
@@ -219,6 +221,8 @@ enum err writer_append_sealed(struct vault_writer *writer, const struct vault_ap
     uint32_t epoch = epoch_keys_newest(writer->keys);
     uint8_t *record = writer->batch + writer->batch_bytes;
     size_t sealed_bytes;
+    if (vault_writer_clock_is_doubtful(writer))
+        entry->flags |= VAULT_CLOCK_DOUBTFUL;
     entry->clock = hlc_next(&writer->hlc, sys_now_us(writer->sys));
     enum err err = sealer_seal(writer->sealer, entry, writer->batch_bytes > HASTE_FROM_BYTES, epoch,
                                epoch_keys_find(writer->keys, epoch), record + RECORD_HEADER_BYTES,
@@ -350,6 +354,7 @@ enum err vault_writer_sync(struct vault_writer *writer, struct fault *fault) {
             take_back(writer);
             return err;
         }
+        writer_clock_save(writer);
     }
     assert(writer->segment_used + writer->batch_bytes <= writer->segment_size);
     if (sys_pwrite_all(writer->sys, writer->segment_fd,

@@ -24,6 +24,9 @@ struct vault_writer {
     uint8_t repeat_key[KEY_BYTES];
     struct repeats repeats;
     struct hlc hlc;
+    char boot_id[40];
+    int64_t clock_saved_us;
+    bool is_clock_doubtful; /* it jumped between the last life and this one */
     /* The segment being written. */
     int segment_fd; /* -1: the next batch begins one */
     uint64_t segment_first, segment_size, segment_used;
@@ -38,6 +41,9 @@ struct vault_writer {
     uint32_t blob_number;
 };
 
+/* clock.c: compare the clock with what the last life saw of it; keep what this one sees. */
+void writer_clock_open(struct vault_writer *writer);
+void writer_clock_save(struct vault_writer *writer);
 /* recover.c: durable_size, the clock and the repeats, from what lies on the disk. */
 MUST_CHECK enum err writer_recover(struct vault_writer *writer, struct fault *fault);
 /* Append an entry whose digest is made already. */

@@ -35,7 +35,7 @@ struct page {
     bool is_demo;
     struct chart_state chart;
     uint64_t durable;       /* entries in the vault; the chart may lag */
-    bool has_chart;
+    bool has_chart, is_clock_doubtful;
     const struct feed_view *feeds;
     size_t feed_count;
     const struct bytes *problems;

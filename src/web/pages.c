@@ -21,6 +21,8 @@ static enum freshness judge(const struct web *web, const struct chart_feed *feed
     if (feed->newest_received_at == INSTANT_NONE)
         return FRESH_NEVER;
     int64_t age_s = (now - feed->newest_received_at) / US_PER_S;
+    if (age_s < -CLOCK_JUMP_US / US_PER_S) /* received in the future: no age can be told */
+        return FRESH_OLD;
     if (age_s >= web->options->silent_s)
         return FRESH_SILENT;
     if (feed->newest_own_time != INSTANT_NONE &&
@@ -84,12 +86,15 @@ void web_page_init(struct web *web, struct page *page, const char *language, con
         .durable = web->state.durable,
         .chart = {.newest_received_at = INSTANT_NONE, .known_since = INSTANT_NONE},
     };
+    page->is_clock_doubtful = sys_clock_has_jumped(web->life.sys);
     if (web->state.is_known)
         page->state_age_us = web->life.loop.monotonic_us - web->state.received_at;
     struct fault fault = {0};
     page->has_chart = web->chart && !chart_state(web->chart, &page->chart, &fault);
     if (page->has_chart)
         gather_feeds(web, page);
+    page->is_clock_doubtful |= page->chart.newest_received_at != INSTANT_NONE &&
+                               page->chart.newest_received_at - page->now > CLOCK_JUMP_US;
     gather_problems(web, page);
 }
 

@@ -252,6 +252,27 @@ static void test_hybrid_clock(void) {
     ok(hlc_next(&hlc, -5) > (hlc_stamp)9001 << 16);
 }
 
+static void test_steady_clock(void) {
+    struct steady_clock clock = {0};
+    const int64_t minute = 60 * US_PER_S, wall = 1795446000 * US_PER_S, start = 77 * US_PER_S;
+    ok(steady_clock_now(&clock, wall, start) == wall, "the first look is believed");
+    ok(steady_clock_now(&clock, wall + 9 * minute, start + minute) == wall + 9 * minute &&
+           !clock.has_jumped,
+       "eight minutes ahead are followed");
+    ok(steady_clock_now(&clock, wall + 600 * minute, start + 2 * minute) == wall + 10 * minute &&
+           clock.has_jumped,
+       "hours are not: time goes on from before");
+    ok(steady_clock_now(&clock, wall + 601 * minute, start + 3 * minute) == wall + 11 * minute &&
+           clock.has_jumped,
+       "for as long as it is away");
+    ok(steady_clock_now(&clock, wall + 12 * minute, start + 4 * minute) == wall + 12 * minute &&
+           !clock.has_jumped,
+       "until it comes back");
+    ok(steady_clock_now(&clock, wall - 600 * minute, start + 5 * minute) == wall + 13 * minute &&
+           clock.has_jumped,
+       "nor backwards");
+}
+
 int main(void) {
     guard_init(&guard, 64);
     is_int(zone_init(&zone, "Europe/Paris", NULL), ERR_OK);
@@ -265,5 +286,6 @@ int main(void) {
     test_ages();
     test_hybrid_clock();
     guard_release(&guard);
+    test_steady_clock();
     return done();
 }
