@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/confine.h"
 #include "base/decimal.h"
 #include "base/err.h"
 #include "base/ipc.h"

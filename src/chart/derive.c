@@ -96,7 +96,7 @@ static enum err derive_person(struct derive *derive, struct arena *arena) {
     struct census_record record = {0};
     struct chart_stay *stays;
     struct visit **visits;
-    size_t count;
+    size_t count = 0;
     int64_t touched_at, newest = INSTANT_NONE;
     enum err err = fold_patient(&writer->db, &derive->person, arena, &record.patient, &touched_at,
                                 derive->fault);

@@ -10,6 +10,8 @@
 #include "node/role_main.h"
 #include "chart/chart.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #define CREDIT_STEP        2048u
@@ -198,6 +200,14 @@ static void chart_stop(struct role_life *life) {
     life->loop.tick_ms = 0;
 }
 
+/* What SQLite sorts beyond memory lies beside the chart: this role reaches no other directory. */
+static void keep_temporary_files_here(const char *site_dir) {
+    char path[SITE_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/chart", site_dir);
+    if (setenv("SQLITE_TMPDIR", path, 1))
+        trace_warning("SQLite's temporary files are not beside the chart");
+}
+
 /* The current chart; or, when there is none that this program can read, a new generation from entry 0. */
 static enum err open_chart(struct chart_role *chart, const struct role_start *start,
                            struct fault *fault) {
@@ -227,6 +237,7 @@ int role_chart_main(const struct role_start *start) {
     enum err err = chart ? ERR_OK : ERR_MEMORY;
     if (!err)
         err = role_life_init(&chart->life, ROLE_CHART, start->sys, start->site_dir, &fault);
+    keep_temporary_files_here(start->site_dir);
     if (!err)
         err = open_chart(chart, start, &fault);
     if (err) {

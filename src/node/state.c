@@ -52,6 +52,8 @@ static void put_roles(struct supervisor *supervisor, struct json *json) {
         json_member_string(json, "state", state_name(child));
         json_member_i64(json, "pid", child->pid);
         json_member_u64(json, "restarts", child->restarts);
+        json_member_u64(json, "landlock_abi", child->confined & (CONFINED_CALLS - 1));
+        json_member_bool(json, "seccomp", child->confined & CONFINED_CALLS);
         put_report(json, "report", child);
         json_object_end(json);
     }

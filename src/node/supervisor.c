@@ -180,6 +180,7 @@ static void start_child(struct child *child) {
     child->is_ready = false;
     child->started_at = supervisor->loop.monotonic_us;
     child->report_bytes = 0;
+    child->confined = 0;
     child->problem[0] = 0;
     if (open_channel(child, fds[0])) {
         kill(child->pid, SIGKILL);
@@ -233,6 +234,8 @@ static enum err child_frame(struct child *child, const struct ipc_frame *frame) 
         err = roles_get_text(frame, &text);
         copy_text(child->problem, sizeof child->problem, text);
         return err;
+    case MESSAGE_CONFINED:
+        return roles_get_number(frame, &child->confined);
     case MESSAGE_TAKING:
         return roles_get_number(frame, &child->taking);
     case MESSAGE_GENERATION:

@@ -27,6 +27,7 @@ struct child {
     int64_t started_at, start_at; /* monotonic */
     uint64_t taking, taking_deaths, set_aside; /* chart */
     bool is_careful;
+    uint64_t confined; /* as MESSAGE_CONFINED says */
     char problem[200];
     uint32_t report_bytes;
     char report[REPORT_BYTES_MAX];

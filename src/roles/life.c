@@ -7,7 +7,7 @@
  *
  *     closed --(MESSAGE_PEER: link_open)--> open --(peer gone: link_close)--> closed
  */
-#include "roles/roles.h"
+#include "roles/rights.h"
 
 #include "base/trace.h"
 
@@ -201,12 +201,20 @@ enum err role_life_init(struct role_life *life, enum role role, struct sys *sys,
         life->links[i].life = life;
     life->supervisor.life = life;
     err = link_open(life, &life->supervisor, ROLE_SUPERVISOR, ROLE_SUPERVISOR_FD);
-    return err ? fault_set(fault, err, "the supervisor's channel cannot be used") : ERR_OK;
+    if (err)
+        return fault_set(fault, err, "the supervisor's channel cannot be used");
+    life->confinement = role_confine(role, site_dir);
+    return ERR_OK;
 }
 
 int role_life_run(struct role_life *life) {
     struct fault fault = {0};
-    enum err err = roles_put_text(&life->supervisor.ipc, MESSAGE_READY, BYTES_NONE);
+    uint64_t confined = life->confinement.landlock_abi;
+    if (life->confinement.has_seccomp)
+        confined |= CONFINED_CALLS;
+    enum err err = roles_put_number(&life->supervisor.ipc, MESSAGE_CONFINED, confined);
+    if (!err)
+        err = roles_put_text(&life->supervisor.ipc, MESSAGE_READY, BYTES_NONE);
     if (!err)
         err = loop_run(&life->loop, &fault);
     if (err)

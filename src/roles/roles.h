@@ -9,6 +9,7 @@
 #ifndef ROLES_ROLES_H
 #define ROLES_ROLES_H
 
+#include "base/confine.h"
 #include "base/ipc.h"
 #include "base/loop.h"
 #include "vault/vault.h"
@@ -33,6 +34,7 @@ enum role_message {
     MESSAGE_PROBLEM,    /* what is wrong in this role, in words; empty: nothing */
     MESSAGE_TAKING,     /* chart: the entry being taken, for the "killed twice" rule */
     MESSAGE_GENERATION, /* chart: made and switched to a new generation */
+    MESSAGE_CONFINED,   /* how far it is closed in: the ABI of Landlock, and CONFINED_CALLS when seccomp holds */
     /* feeds, web, import -> commit */
     MESSAGE_APPEND = 64,
     MESSAGE_BLOB_BEGIN,
@@ -104,6 +106,8 @@ MUST_CHECK enum err roles_put_entry(struct ipc *ipc, const struct entry_message 
 MUST_CHECK enum err roles_get_entry(const struct ipc_frame *frame, struct entry_message *message);
 /* ENTRY_DATA uses roles_put_blob / roles_get_blob. NO_ENTRY uses roles_put_number with the token. */
 
+#define CONFINED_CALLS (UINT64_C(1) << 32)
+
 /* ---- a role's life: the part that every role shares ---- */
 
 struct role_link {       /* to a peer; lost and given again by the supervisor when the peer is restarted */
@@ -123,6 +127,7 @@ struct role_life {
     const char *site_dir;
     struct role_link links[ROLE_COUNT]; /* by peer */
     size_t in_bytes_max, out_bytes_max; /* buffers of links */
+    struct confinement confinement;
     bool is_stopping;
     const char *problem;
     /* All may be NULL. `owner` is the role's own state. */
@@ -137,10 +142,11 @@ struct role_life {
     void (*on_stop)(struct role_life *life);   /* asked to stop: set life->loop.is_stopping when done; NULL: at once */
 };
 
-/* Take over ROLE_SUPERVISOR_FD, set up the loop, say nothing yet. */
+/* Take over ROLE_SUPERVISOR_FD, set up the loop, give up every right that the role does not need (confine.c); say nothing
+ * yet. */
 MUST_CHECK enum err role_life_init(struct role_life *life, enum role role, struct sys *sys,
                                    const char *site_dir, struct fault *fault);
-/* Say READY, run until stopped or the supervisor is gone; flushes links after each round. Returns an exit code. */
+/* Say how far it is confined and READY, run until stopped or the supervisor is gone; flushes links after each round. Returns an exit code. */
 int role_life_run(struct role_life *life);
 void role_life_release(struct role_life *life);
 /* Pause or resume reading from a link. */

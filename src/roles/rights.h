@@ -1,0 +1,10 @@
+/* rights.h - a role closes itself in; see base/confine.h. */
+#ifndef ROLES_RIGHTS_H
+#define ROLES_RIGHTS_H
+
+#include "roles/roles.h"
+
+/* Called once a role has its channel and its loop. What it opens later lies in the directories that rights.c names. */
+struct confinement role_confine(enum role role, const char *site_dir);
+
+#endif
