@@ -93,6 +93,22 @@ static void put_doubt(struct json *json, const struct chart_patient *patient) {
     json_member_bytes(json, "doubt_reason", bytes_from_string(patient->doubt_reason));
     json_member_bool(json, "is_merged", patient->doubt & CHART_MERGED);
     json_member_bool(json, "is_provisional", patient->doubt & CHART_PROVISIONAL);
+    json_member_bool(json, "is_disputed", patient->doubt & CHART_DISPUTED);
+}
+
+/* What other sources said at the same moment and that differs from what is shown. */
+static void put_disputes(struct json *json, const struct chart_dispute *disputes, size_t count) {
+    json_name(json, "disputes");
+    json_array_begin(json);
+    for (size_t i = 0; i < count; i++) {
+        json_object_begin(json);
+        json_member_string(json, "field", disputes[i].field);
+        json_member_bytes(json, "value", disputes[i].value);
+        json_member_bytes(json, "feed", disputes[i].feed);
+        put_source(json, &disputes[i].source);
+        json_object_end(json);
+    }
+    json_array_end(json);
 }
 
 static void put_stay(struct json *json, const struct chart_stay *stay) {
@@ -111,6 +127,7 @@ static void put_stay(struct json *json, const struct chart_stay *stay) {
     json_member_bytes(json, "attending", stay->attending);
     json_member_bytes(json, "service", stay->service);
     json_member_bytes(json, "reason", stay->reason);
+    put_disputes(json, stay->disputes, stay->dispute_count);
     put_source(json, &stay->source);
 }
 
@@ -244,6 +261,7 @@ static enum err put_patient(struct answer *answer) {
     json_member_bytes(json, "death", p->death);
     json_member_bytes(json, "identity_status", p->identity_status);
     put_doubt(json, p);
+    put_disputes(json, p->disputes, p->dispute_count);
     put_allergies(json, p);
     json_name(json, "stays");
     json_array_begin(json);

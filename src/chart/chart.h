@@ -82,7 +82,22 @@ struct chart_source {
     int64_t said;
 };
 
-enum chart_doubt { CHART_SURE = 0, CHART_IN_DOUBT = 1 /* cycle, two survivors, birth date or sex differ */, CHART_MERGED = 2, CHART_SAME_NAME = 4 /* another in the ward */, CHART_PROVISIONAL = 8 };
+enum chart_doubt {
+    CHART_SURE = 0,
+    CHART_IN_DOUBT = 1, /* cycle, two survivors, birth date or sex differ */
+    CHART_MERGED = 2,
+    CHART_SAME_NAME = 4, /* another in the ward */
+    CHART_PROVISIONAL = 8,
+    CHART_DISPUTED = 16 /* two sources disagree about name, birth date or sex */
+};
+
+/* What another source said at the very moment of the statement that is shown, and that differs from it. */
+struct chart_dispute {
+    const char *field;  /* as the JSON names it */
+    struct bytes value; /* empty: deleted */
+    struct bytes feed;
+    struct chart_source source;
+};
 
 enum allergy_statement { ALLERGIES_NOT_RECORDED, ALLERGIES_NONE_KNOWN, ALLERGIES_LISTED };
 
@@ -105,6 +120,8 @@ struct chart_patient {   /* the banner */
     enum allergy_statement allergy_statement;
     struct chart_allergy *allergies;
     size_t allergy_count;
+    struct chart_dispute *disputes;
+    size_t dispute_count;
     struct chart_source identity_source;
 };
 
@@ -116,6 +133,8 @@ struct chart_stay {
     struct fact_place place;
     int64_t since;              /* at this place */
     int64_t admitted_at, discharged_at; /* INSTANT_NONE */
+    struct chart_dispute *disputes;
+    size_t dispute_count;
     struct chart_source source;
 };
 
@@ -173,7 +192,6 @@ struct chart_result {
     struct chart_source source;
     struct chart_version *before; /* what stood before, newest first */
     size_t before_count;
-    bool is_disputed;             /* two sources disagree with equal `said` */
 };
 /* Is a result outside its range, by its flags (table 0078)? Never for one that was taken back. */
 bool result_is_abnormal(const struct chart_result *result);

@@ -95,14 +95,18 @@ static enum err gather_identifiers(struct chart_patient *patient, const struct s
 }
 
 /* The greatest key among all members, field by field. */
-static struct cell fold_cell(const struct subject *subjects, size_t count, unsigned field) {
-    struct cell winner = {0};
+static enum err fold_cell(const struct subject *subjects, size_t count, unsigned field,
+                          struct arena *arena, struct cell *winner) {
+    enum err err = ERR_OK;
+    *winner = (struct cell){0};
     for (size_t i = 0; i < count; i++) {
         const struct cell *cell = &subjects[i].cells[field];
-        if (cell->is_set)
-            cell_take(&winner, &cell->key, cell->is_deleted, cell->value);
+        if (cell->is_set && !err)
+            err = cell_take(winner, &cell->voice, arena);
+        for (size_t k = 0; k < cell->rival_count && !err; k++)
+            err = cell_take(winner, &cell->rivals[k], arena);
     }
-    return winner;
+    return err;
 }
 
 /* Two members that state different birth dates or sexes may be two people. */
@@ -158,6 +162,36 @@ enum err fold_feed_name(struct db *db, struct arena *arena, uint64_t id, struct 
         sqlite3_reset(all);
     return err == ERR_MORE ? ERR_OK : err;
 }
+
+/* ---- disputes ---- */
+
+struct disputes {
+    struct chart_dispute *list;
+    size_t count, capacity;
+};
+
+static enum err disputes_add(struct disputes *disputes, struct db *db, struct arena *arena,
+                             const char *field, const struct cell *cell, struct fault *fault) {
+    for (size_t i = 0; i < cell->rival_count; i++) {
+        const struct voice *rival = &cell->rivals[i];
+        if (!rival_differs(cell, rival))
+            continue;
+        if (!disputes->list) /* rare: room for all that could be */
+            disputes->list = arena_array(arena, disputes->capacity, sizeof *disputes->list);
+        if (!disputes->list)
+            return fault_set(fault, ERR_LIMIT, "too much for one page");
+        struct chart_dispute *dispute = &disputes->list[disputes->count++];
+        *dispute = (struct chart_dispute){.field = field,
+                                          .value = rival->value,
+                                          .source = {rival->key.entry, rival->key.said}};
+        enum err err = fold_feed_name(db, arena, rival->feed, &dispute->feed, fault);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+/* ---- allergies ---- */
 
 static bool same_agent(const struct chart_allergy *a, const struct chart_allergy *b) {
     return bytes_equal(a->code, b->code) && bytes_equal(a->text, b->text) &&
@@ -234,6 +268,20 @@ static enum err gather_allergies(struct db *db, const struct person *person, str
     return ERR_OK;
 }
 
+static const char *const patient_field_names[PATIENT_FIELD_COUNT] = {
+    [PATIENT_FAMILY_NAME] = "family_name", [PATIENT_GIVEN_NAME] = "given_name",
+    [PATIENT_BIRTH_NAME] = "birth_name",   [PATIENT_USED_NAME] = "used_name",
+    [PATIENT_PREFIX] = "prefix",           [PATIENT_BIRTH_DATE] = "birth_date",
+    [PATIENT_SEX] = "sex",                 [PATIENT_ADDRESS] = "address",
+    [PATIENT_PHONE] = "phone",             [PATIENT_DEATH] = "death",
+    [PATIENT_IDENTITY_STATUS] = "identity_status",
+};
+
+static bool is_identity(unsigned field) {
+    return field == PATIENT_FAMILY_NAME || field == PATIENT_GIVEN_NAME ||
+           field == PATIENT_BIRTH_NAME || field == PATIENT_BIRTH_DATE || field == PATIENT_SEX;
+}
+
 enum err fold_patient(struct db *db, const struct person *person, struct arena *arena,
                       struct chart_patient *out, int64_t *touched_at, struct fault *fault) {
     struct subject *subjects = arena_array(arena, person->member_count, sizeof *subjects);
@@ -258,12 +306,23 @@ enum err fold_patient(struct db *db, const struct person *person, struct arena *
         [PATIENT_PHONE] = &out->phone,             [PATIENT_DEATH] = &out->death,
         [PATIENT_IDENTITY_STATUS] = &out->identity_status,
     };
+    struct disputes disputes = {.capacity = PATIENT_FIELD_COUNT * RIVALS_MAX};
     for (unsigned field = 1; field < PATIENT_FIELD_COUNT; field++) {
-        struct cell cell = fold_cell(subjects, person->member_count, field);
+        struct cell cell;
+        if (fold_cell(subjects, person->member_count, field, arena, &cell))
+            return fault_set(fault, ERR_LIMIT, "too much for one page");
         *values[field] = cell_value(&cell);
         if (field == PATIENT_FAMILY_NAME)
-            out->identity_source = (struct chart_source){cell.key.entry, cell.key.said};
+            out->identity_source = (struct chart_source){cell.voice.key.entry, cell.voice.key.said};
+        size_t before = disputes.count;
+        enum err err = disputes_add(&disputes, db, arena, patient_field_names[field], &cell, fault);
+        if (err)
+            return err;
+        if (disputes.count > before && is_identity(field))
+            out->doubt |= CHART_DISPUTED;
     }
+    out->disputes = disputes.list;
+    out->dispute_count = disputes.count;
     if (bytes_is(out->identity_status, "PROV") || bytes_is(out->identity_status, "DOUA"))
         out->doubt |= CHART_PROVISIONAL;
     judge_doubt(out, subjects, person->member_count);
@@ -297,6 +356,42 @@ static enum err take_visit(sqlite3_stmt *row, uint64_t subject, struct arena *ar
     return visit_unpack(visit, db_column_bytes(row, 4), arena);
 }
 
+/* Unit, room, bed and facility, as people write them. */
+static struct bytes place_text(struct arena *arena, struct bytes packed) {
+    struct text text;
+    if (text_init_arena(&text, arena, packed.size + 1))
+        return BYTES_NONE;
+    for (size_t i = 0; i < packed.size; i++)
+        text_put_char(&text, packed.data[i] == 0x1F ? ' ' : (char)packed.data[i]);
+    return bytes_trim(text_bytes(&text));
+}
+
+static enum err stay_disputes(struct db *db, const struct visit *visit, struct arena *arena,
+                              struct chart_stay *stay, struct fault *fault) {
+    static const char *const names[VISIT_FIELD_COUNT] = {
+        [VISIT_CLASS] = "class",
+        [VISIT_ATTENDING] = "attending",
+        [VISIT_SERVICE] = "service",
+        [VISIT_ADMITTED_AT] = "admitted_at",
+        [VISIT_DISCHARGED_AT] = "discharged_at",
+        [VISIT_REASON] = "reason",
+        [VISIT_STATED_PLACE] = "place",
+    };
+    struct disputes disputes = {.capacity = VISIT_FIELD_COUNT * RIVALS_MAX};
+    for (unsigned field = 1; field < VISIT_FIELD_COUNT; field++) {
+        enum err err =
+            disputes_add(&disputes, db, arena, names[field], &visit->cells[field], fault);
+        if (err)
+            return err;
+    }
+    for (size_t i = 0; i < disputes.count; i++)
+        if (!strcmp(disputes.list[i].field, "place"))
+            disputes.list[i].value = place_text(arena, disputes.list[i].value);
+    stay->disputes = disputes.list;
+    stay->dispute_count = disputes.count;
+    return ERR_OK;
+}
+
 enum err fold_stays(struct db *db, const struct person *person, struct arena *arena,
                     struct chart_stay **stays, struct visit ***visits, size_t *count,
                     struct fault *fault) {
@@ -328,8 +423,12 @@ enum err fold_stays(struct db *db, const struct person *person, struct arena *ar
     struct chart_stay *out = arena_array(arena, *count, sizeof *out);
     if (*count && !out)
         return fault_set(fault, ERR_LIMIT, "too much for one page");
-    for (size_t i = 0; i < *count; i++)
+    for (size_t i = 0; i < *count; i++) {
         visit_work_out(list[i], &out[i]);
+        enum err err = stay_disputes(db, list[i], arena, &out[i], fault);
+        if (err)
+            return err;
+    }
     if (visits)
         *visits = list;
     else if (*count > 1)

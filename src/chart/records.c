@@ -17,15 +17,83 @@ int key_compare(const struct key *a, const struct key *b) {
     return (a->entry > b->entry) - (a->entry < b->entry);
 }
 
-bool cell_take(struct cell *cell, const struct key *key, bool is_deleted, struct bytes value) {
-    if (cell->is_set && key_compare(key, &cell->key) < 0)
-        return false;
-    *cell = (struct cell){*key, true, is_deleted, value};
-    return true;
+static int moment_compare(const struct key *a, const struct key *b) {
+    if (a->is_sure != b->is_sure)
+        return a->is_sure ? 1 : -1;
+    return (a->said > b->said) - (a->said < b->said);
+}
+
+/* The place of this source's statement in the cell: NULL when it has none. */
+static struct voice *voice_of(struct cell *cell, uint64_t feed) {
+    if (cell->voice.feed == feed)
+        return &cell->voice;
+    for (size_t i = 0; i < cell->rival_count; i++)
+        if (cell->rivals[i].feed == feed)
+            return &cell->rivals[i];
+    return NULL;
+}
+
+static struct voice *weakest_rival(struct cell *cell) {
+    struct voice *weakest = &cell->rivals[0];
+    for (size_t i = 1; i < cell->rival_count; i++)
+        if (key_compare(&cell->rivals[i].key, &weakest->key) < 0)
+            weakest = &cell->rivals[i];
+    return weakest;
+}
+
+bool cell_wants(const struct cell *cell, const struct voice *voice) {
+    int order = cell->is_set ? moment_compare(&voice->key, &cell->voice.key) : 1;
+    if (order != 0)
+        return order > 0;
+    return voice->feed != cell->voice.feed || key_compare(&voice->key, &cell->voice.key) >= 0;
+}
+
+/* Where a rival's statement goes: over its source's earlier one, into free room, or over the weakest. Of more sources than
+ * there is room for those with the greatest keys stay, which does not depend on the order. NULL: nowhere. */
+static struct voice *place_for(struct cell *cell, const struct voice *voice) {
+    struct voice *place = voice_of(cell, voice->feed);
+    if (!place && cell->rival_count < RIVALS_MAX)
+        return &cell->rivals[cell->rival_count++];
+    if (!place)
+        place = weakest_rival(cell);
+    return key_compare(&voice->key, &place->key) >= 0 ? place : NULL;
+}
+
+static enum err take_rival(struct cell *cell, const struct voice *voice, struct arena *arena) {
+    if (!cell->rivals)
+        cell->rivals = arena_array(arena, RIVALS_MAX, sizeof *cell->rivals);
+    if (!cell->rivals)
+        return ERR_LIMIT;
+    struct voice *place = place_for(cell, voice);
+    if (!place)
+        return ERR_OK;
+    *place = *voice;
+    if (key_compare(&place->key, &cell->voice.key) > 0) {
+        *place = cell->voice;
+        cell->voice = *voice;
+    }
+    return ERR_OK;
+}
+
+enum err cell_take(struct cell *cell, const struct voice *voice, struct arena *arena) {
+    if (!cell_wants(cell, voice))
+        return ERR_OK;
+    if (!cell->is_set || moment_compare(&voice->key, &cell->voice.key) > 0)
+        *cell = (struct cell){.is_set = true, .voice = *voice};
+    else if (voice->feed == cell->voice.feed)
+        cell->voice = *voice;
+    else
+        return take_rival(cell, voice, arena);
+    return ERR_OK;
 }
 
 struct bytes cell_value(const struct cell *cell) {
-    return cell->is_set && !cell->is_deleted ? cell->value : BYTES_NONE;
+    return cell->is_set && !cell->voice.is_deleted ? cell->voice.value : BYTES_NONE;
+}
+
+bool rival_differs(const struct cell *cell, const struct voice *rival) {
+    return rival->is_deleted != cell->voice.is_deleted ||
+           !bytes_equal(rival->value, cell->voice.value);
 }
 
 static void key_pack(struct text *out, const struct key *key) {
@@ -44,26 +112,49 @@ static struct key key_unpack(struct unpack *in) {
     return key;
 }
 
+static void voice_pack(struct text *out, const struct voice *voice) {
+    key_pack(out, &voice->key);
+    pack_u64(out, voice->feed << 1 | voice->is_deleted);
+    pack_bytes(out, voice->value);
+}
+
+static struct voice voice_unpack(struct unpack *in) {
+    struct voice voice = {.key = key_unpack(in)};
+    uint64_t feed = unpack_u64(in);
+    voice.feed = feed >> 1;
+    voice.is_deleted = feed & 1;
+    voice.value = unpack_bytes(in);
+    return voice;
+}
+
+/* A cell's number and how many rivals it has, then the voices; 0 ends the list. */
 static void cells_pack(struct text *out, const struct cell *cells, unsigned count) {
     for (unsigned i = 1; i < count; i++) {
         if (!cells[i].is_set)
             continue;
-        pack_u64(out, i << 1 | cells[i].is_deleted);
-        key_pack(out, &cells[i].key);
-        pack_bytes(out, cells[i].value);
+        pack_u64(out, i * (RIVALS_MAX + 1) + cells[i].rival_count);
+        voice_pack(out, &cells[i].voice);
+        for (size_t k = 0; k < cells[i].rival_count; k++)
+            voice_pack(out, &cells[i].rivals[k]);
     }
     pack_u64(out, 0);
 }
 
-static void cells_unpack(struct unpack *in, struct cell *cells, unsigned count) {
+static enum err cells_unpack(struct unpack *in, struct cell *cells, unsigned count,
+                             struct arena *arena) {
     uint64_t tag;
     while ((tag = unpack_u64(in)) != 0 && !in->is_short) {
-        struct cell cell = {.is_set = true, .is_deleted = tag & 1};
-        cell.key = key_unpack(in);
-        cell.value = unpack_bytes(in);
-        if (tag >> 1 < count)
-            cells[tag >> 1] = cell;
+        struct cell cell = {.is_set = true, .rival_count = tag % (RIVALS_MAX + 1)};
+        cell.voice = voice_unpack(in);
+        if (cell.rival_count &&
+            !(cell.rivals = arena_array(arena, RIVALS_MAX, sizeof *cell.rivals)))
+            return ERR_LIMIT;
+        for (size_t k = 0; k < cell.rival_count; k++)
+            cell.rivals[k] = voice_unpack(in);
+        if (tag / (RIVALS_MAX + 1) < count)
+            cells[tag / (RIVALS_MAX + 1)] = cell;
     }
+    return ERR_OK;
 }
 
 /* ---- identifiers ---- */
@@ -109,7 +200,8 @@ enum err subject_unpack(struct subject *subject, struct bytes record, struct are
     struct unpack in;
     if (!begin_unpack(&in, record, arena))
         return ERR_LIMIT;
-    cells_unpack(&in, subject->cells, PATIENT_FIELD_COUNT);
+    if (cells_unpack(&in, subject->cells, PATIENT_FIELD_COUNT, arena))
+        return ERR_LIMIT;
     subject->other_count = unpack_count(&in);
     subject->others = arena_array(arena, subject->other_count, sizeof *subject->others);
     if (subject->other_count && !subject->others)
@@ -175,7 +267,8 @@ enum err visit_unpack(struct visit *visit, struct bytes record, struct arena *ar
     if (!begin_unpack(&in, record, arena))
         return ERR_LIMIT;
     visit->subject_key = key_unpack(&in);
-    cells_unpack(&in, visit->cells, VISIT_FIELD_COUNT);
+    if (cells_unpack(&in, visit->cells, VISIT_FIELD_COUNT, arena))
+        return ERR_LIMIT;
     visit->movement_count = visit->movement_capacity = unpack_count(&in);
     visit->movements = arena_array(arena, visit->movement_count, sizeof *visit->movements);
     for (size_t i = 0; visit->movements && i < visit->movement_count; i++)
@@ -202,7 +295,8 @@ static bool same_movement(const struct fact_movement *a, const struct fact_movem
     return a->class == b->class && a->holds == b->holds;
 }
 
-static void *grown(struct arena *arena, const void *old, size_t count, size_t *capacity, size_t size) {
+static void *grown(struct arena *arena, const void *old, size_t count, size_t *capacity,
+                   size_t size) {
     *capacity = *capacity ? *capacity * 2 : 4;
     void *list = arena_array(arena, *capacity, size);
     if (list && count)
@@ -319,12 +413,12 @@ static struct fact_place stated_place(struct bytes value) {
 static void work_out_stated(const struct visit *visit, struct chart_stay *stay) {
     const struct cell *place = &visit->cells[VISIT_STATED_PLACE];
     struct bytes value = cell_value(place);
-    bool is_bedded = bytes_is(stay->class, "I") || bytes_is(stay->class, "E") ||
-                     bytes_is(stay->class, "B");
+    bool is_bedded =
+        bytes_is(stay->class, "I") || bytes_is(stay->class, "E") || bytes_is(stay->class, "B");
     stay->place = stated_place(value);
     stay->is_place_stated = !bytes_is_empty(value);
-    stay->since = place->is_set ? place->key.said : INSTANT_NONE;
-    stay->source = (struct chart_source){place->key.entry, place->key.said};
+    stay->since = place->is_set ? place->voice.key.said : INSTANT_NONE;
+    stay->source = (struct chart_source){place->voice.key.entry, place->voice.key.said};
     stay->is_present = stay->is_place_stated && is_bedded &&
                        bytes_is_empty(cell_value(&visit->cells[VISIT_DISCHARGED_AT]));
 }
@@ -427,8 +521,8 @@ void report_pack(const struct stored_report *report, struct text *out) {
     pack_u64(out, fact->observation_count);
     for (size_t k = 0; k < fact->observation_count; k++) {
         const struct fact_observation *o = &fact->observations[k];
-        const struct bytes parts[] = {o->code, o->system, o->text,  o->sub_id, o->type,
-                                      o->value, o->unit,  o->range, o->flags,  o->notes};
+        const struct bytes parts[] = {o->code,  o->system, o->text,  o->sub_id, o->type,
+                                      o->value, o->unit,   o->range, o->flags,  o->notes};
         for (size_t i = 0; i < 10; i++)
             pack_value(out, parts[i]);
         pack_u64(out, o->status);

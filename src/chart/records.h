@@ -18,15 +18,29 @@ struct key {
 };
 int key_compare(const struct key *a, const struct key *b);
 
-struct cell {
+/* One source's statement of a single value. */
+struct voice {
     struct key key;
-    bool is_set, is_deleted;
+    uint64_t feed;
+    bool is_deleted;
     struct bytes value;
 };
-/* Take the statement if its key is greater. True when it was taken. */
-bool cell_take(struct cell *cell, const struct key *key, bool is_deleted, struct bytes value);
+/* The statement that holds; beside it what other sources said at that same moment (rule 10), of each its last. */
+#define RIVALS_MAX 3u
+struct cell {
+    bool is_set;
+    uint8_t rival_count;
+    struct voice voice;
+    struct voice *rivals; /* RIVALS_MAX of them once there is one */
+};
+/* Would the statement change the cell? */
+bool cell_wants(const struct cell *cell, const struct voice *voice);
+/* Take it, if so. ERR_LIMIT: no room for a rival. */
+MUST_CHECK enum err cell_take(struct cell *cell, const struct voice *voice, struct arena *arena);
 /* Empty when unset or deleted. */
 struct bytes cell_value(const struct cell *cell);
+/* Does a rival say something else? */
+bool rival_differs(const struct cell *cell, const struct voice *rival);
 
 struct subject {
     uint64_t id;

@@ -8,7 +8,8 @@ static struct bytes keep(struct chart_writer *writer, struct bytes value) {
 
 static struct fact_identifier keep_identifier(struct chart_writer *writer,
                                               const struct fact_identifier *identifier) {
-    return (struct fact_identifier){keep(writer, identifier->authority), keep(writer, identifier->type),
+    return (struct fact_identifier){keep(writer, identifier->authority),
+                                    keep(writer, identifier->type),
                                     keep(writer, identifier->number)};
 }
 
@@ -18,12 +19,14 @@ static struct fact_place keep_place(struct chart_writer *writer, const struct fa
 }
 
 /* An unchanged value needs no new copy. */
-static void take_cell(struct chart_writer *writer, struct cell *cell, const struct key *key,
-                      const struct fact *fact) {
-    if (cell->is_set && key_compare(key, &cell->key) < 0)
-        return;
-    bool same = cell->is_set && bytes_equal(cell->value, fact->cell.value);
-    cell_take(cell, key, fact->cell.is_deleted, same ? cell->value : keep(writer, fact->cell.value));
+static enum err take_cell(struct chart_writer *writer, struct cell *cell, const struct feed *feed,
+                          const struct key *key, const struct fact *fact) {
+    struct voice voice = {*key, feed->id, fact->cell.is_deleted, fact->cell.value};
+    if (!cell_wants(cell, &voice))
+        return ERR_OK;
+    bool same = cell->is_set && bytes_equal(cell->voice.value, voice.value);
+    voice.value = same ? cell->voice.value : keep(writer, voice.value);
+    return cell_take(cell, &voice, &writer->batch);
 }
 
 static enum err take_alias(struct chart_writer *writer, struct subject *subject,
@@ -133,8 +136,9 @@ static enum err take_allergy(struct chart_writer *writer, uint64_t subject, stru
                             ? BYTES("NONE KNOWN")
                             : agent_of(&agent, allergy->code, allergy->system, allergy->text);
     pack_u64(&record, allergy->action);
-    const struct bytes parts[] = {allergy->code,     allergy->system,   allergy->text,         allergy->kind,
-                                  allergy->severity, allergy->reaction, allergy->identified_at};
+    const struct bytes parts[] = {allergy->code,         allergy->system,   allergy->text,
+                                  allergy->kind,         allergy->severity, allergy->reaction,
+                                  allergy->identified_at};
     for (size_t i = 0; i < 7; i++)
         pack_bytes(&record, parts[i]);
     sqlite3_stmt *put = db_statement(&writer->db, SQL_ALLERGY_PUT, fault);
@@ -150,7 +154,8 @@ static enum err take_diagnosis(struct chart_writer *writer, uint64_t subject, co
     struct agent agent;
     struct text record = scratch(writer);
     struct bytes name = agent_of(&agent, diagnosis->code, diagnosis->system, diagnosis->text);
-    const struct bytes parts[] = {diagnosis->code, diagnosis->system, diagnosis->text, diagnosis->type};
+    const struct bytes parts[] = {diagnosis->code, diagnosis->system, diagnosis->text,
+                                  diagnosis->type};
     for (size_t i = 0; i < 4; i++)
         pack_bytes(&record, parts[i]);
     pack_i64(&record, diagnosis->at);
@@ -165,9 +170,11 @@ static enum err take_document(struct chart_writer *writer, uint64_t subject, con
                               const struct fact_document *document, struct fault *fault) {
     struct text record = scratch(writer);
     /* A very long text stays in its entry; the chart keeps what a page can show. */
-    const struct bytes parts[] = {document->parent_id,    document->kind,       document->title,
-                                  document->completion,   document->availability, document->author,
-                                  document->media_type,   bytes_first(document->text, SCRATCH_BYTES / 2)};
+    const struct bytes parts[] = {
+        document->parent_id,    document->kind,
+        document->title,        document->completion,
+        document->availability, document->author,
+        document->media_type,   bytes_first(document->text, SCRATCH_BYTES / 2)};
     for (size_t i = 0; i < 8; i++)
         pack_bytes(&record, parts[i]);
     pack_u64(&record, document->encapsulated_bytes);
@@ -203,13 +210,11 @@ static enum err take_fact(struct chart_writer *writer, struct subject *subject, 
                           const struct fact *fact, struct fault *fault) {
     switch (fact->kind) {
     case FACT_PATIENT:
-        take_cell(writer, &subject->cells[fact->cell.field], key, fact);
-        return ERR_OK;
+        return take_cell(writer, &subject->cells[fact->cell.field], feed, key, fact);
     case FACT_IDENTIFIER:
         return take_alias(writer, subject, &fact->identifier, fault);
     case FACT_VISIT:
-        take_cell(writer, &visit->cells[fact->cell.field], key, fact);
-        return ERR_OK;
+        return take_cell(writer, &visit->cells[fact->cell.field], feed, key, fact);
     case FACT_MOVEMENT:
     case FACT_CANCEL:
         return take_movement(writer, visit, key, fact);

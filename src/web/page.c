@@ -297,6 +297,25 @@ struct bytes show_allergies(struct page *page, const struct chart_patient *patie
     return text_bytes(&text);
 }
 
+const char *dispute_label(const char *field) {
+    static const struct {
+        const char *field, *label;
+    } labels[] = {
+        {"family_name", "Name"},      {"given_name", "Given name"},
+        {"birth_name", "Birth name"}, {"used_name", "Used name"},
+        {"birth_date", "Born"},       {"sex", "Sex"},
+        {"address", "Address"},       {"phone", "Phone"},
+        {"death", "Deceased"},        {"attending", "Physician"},
+        {"service", "Service"},       {"reason", "Reason"},
+        {"admitted_at", "Admitted"},  {"discharged_at", "Discharged"},
+        {"place", "Place"},
+    };
+    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++)
+        if (!strcmp(field, labels[i].field))
+            return labels[i].label;
+    return "Other";
+}
+
 struct bytes show_sex(struct page *page, struct bytes sex) {
     const char *word = bytes_is(sex, "F")    ? "female"
                        : bytes_is(sex, "M")  ? "male"

@@ -72,6 +72,7 @@ struct bytes show_birth_date(struct page *page, struct bytes date); /* 14-juil.-
 struct bytes show_age_of(struct page *page, int64_t at);    /* 12 s, 5 min, 3 h, 2 j */
 struct bytes show_years(struct page *page, struct bytes birth_date); /* 81 ans */
 struct bytes show_name(struct page *page, const struct chart_patient *patient); /* DUPONT, Jeanne (Mme) */
+const char *dispute_label(const char *field); /* a msgid */
 struct bytes show_sex(struct page *page, struct bytes sex);
 const char *show_result_status(struct page *page, enum result_status status);
 const char *show_movement_class(struct page *page, enum movement_class class);

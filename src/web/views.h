@@ -92,6 +92,7 @@ void part_series(struct page *page, const struct series *series);
 void part_result_value(struct page *page, const struct chart_result *result);
 void part_result_state(struct page *page, const struct chart_result *result);
 void part_allergies(struct page *page, const struct chart_patient *patient, bool with_source);
+void part_disputes(struct page *page, const struct chart_dispute *disputes, size_t count);
 void part_doubt(struct page *page, const struct chart_patient *patient);
 
 #endif
