@@ -149,8 +149,12 @@ static inline void commit_state(struct harness *harness, bool is_full, bool is_s
 /* ---- as a peer ---- */
 
 /* -1 when nobody listens. */
-static inline int peer_open(const struct harness *harness) {
+/* With a receive buffer of its own size (0: the system's). It must be set before the connection is made: a window that
+ * shrinks afterwards makes the kernel drop the other side's acknowledgements too. */
+static inline int peer_open_sized(const struct harness *harness, int receive_bytes) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (receive_bytes)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                                   .sin_port = htons(harness->port)};
@@ -158,6 +162,10 @@ static inline int peer_open(const struct harness *harness) {
         return fd;
     close(fd);
     return -1;
+}
+
+static inline int peer_open(const struct harness *harness) {
+    return peer_open_sized(harness, 0);
 }
 
 static inline void peer_put(int fd, const void *data, size_t size) {

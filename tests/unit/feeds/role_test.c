@@ -318,8 +318,7 @@ static void suspect_vault(void) {
 
 /* It sends and never reads: others go on, and the role holds no more than a little for it. */
 static void deaf_peer(void) {
-    int deaf = peer_open(&harness), fd = peer_open(&harness), small = 4096;
-    setsockopt(deaf, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    int deaf = peer_open_sized(&harness, 4096), fd = peer_open(&harness);
     char message[512];
     snprintf(message, sizeof message, "%s", framed("DEAF", "", ""));
     size_t sent = 0;
@@ -347,8 +346,7 @@ static void deaf_peer(void) {
 
 /* It wants no answers and reads none: it must not be stopped by those it gets all the same. */
 static void never_reads(void) {
-    int fd = peer_open(&harness), small = 4096;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    int fd = peer_open_sized(&harness, 4096);
     char message[512];
     snprintf(message, sizeof message, "%s", framed("NOACK", "NE", "NE"));
     size_t whole = strlen(message) * 60000, sent = 0, asked_count = 0;
