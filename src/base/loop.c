@@ -12,7 +12,7 @@
 #define EVENTS_A_ROUND 256
 
 enum err loop_init(struct loop *loop, struct sys *sys, struct fault *fault) {
-    *loop = (struct loop){.sys = sys, .now_us = sys_now_us(sys)};
+    *loop = (struct loop){.sys = sys, .now_us = sys_now_us(sys), .tick_ms = LOOP_NO_TICK};
     loop->monotonic_us = sys_monotonic_us(sys);
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll_fd < 0)
@@ -91,8 +91,7 @@ static void dispatch(struct loop *loop, struct epoll_event *events, int count) {
 enum err loop_run(struct loop *loop, struct fault *fault) {
     struct epoll_event events[EVENTS_A_ROUND];
     while (!loop->is_stopping) {
-        int wait_ms = loop->tick_ms > 0 ? loop->tick_ms : -1;
-        int count = epoll_wait(loop->epoll_fd, events, EVENTS_A_ROUND, wait_ms);
+        int count = epoll_wait(loop->epoll_fd, events, EVENTS_A_ROUND, loop->tick_ms);
         if (count < 0 && errno != EINTR)
             return fault_set_errno(fault, ERR_IO, errno, "cannot wait for events", NULL);
         loop->now_us = sys_now_us(loop->sys);

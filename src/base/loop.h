@@ -23,6 +23,7 @@ struct loop_watch {
     void *owner;
 };
 
+#define LOOP_NO_TICK (-1)
 struct loop {
     struct sys *sys;
     int epoll_fd;
@@ -30,7 +31,7 @@ struct loop {
     int64_t now_us; /* realtime, read once a round */
     int64_t monotonic_us;
     /* Called once after each round's events (batching: flush, sync, answer), and at least every
-     * tick_ms. */
+     * tick_ms: 0 goes on at once, LOOP_NO_TICK waits for events alone. */
     void (*on_round)(void *owner);
     void *owner;
     int tick_ms;

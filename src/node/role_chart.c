@@ -7,18 +7,21 @@
  *   start --> READ from applied --> take... --> commit when caught up or the batch is old --> take...
  *   A chart of another schema or translator is left standing; a new generation is made from entry 0 and switched to.
  */
-#include "node/role_main.h"
 #include "chart/chart.h"
+#include "node/role_main.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#define CREDIT_STEP        2048u
-#define BATCH_ENTRIES_MAX  20000u
-#define BATCH_AGE_US       (400 * US_PER_MS)
-#define CAUGHT_UP_AGE_US   (20 * US_PER_MS)
-#define NICE               10
+#define CREDIT_STEP       2048u
+#define BATCH_ENTRIES_MAX 20000u
+#define BATCH_AGE_US      (400 * US_PER_MS)
+#define CAUGHT_UP_AGE_US  (20 * US_PER_MS)
+/* So far behind, larger batches catch up sooner: what a batch costs is mostly the patients it touches. */
+#define FAR_BEHIND        20000u
+#define FAR_BEHIND_AGE_US (3 * US_PER_S)
+#define NICE              10
 
 struct chart_role {
     struct role_life life;
@@ -51,8 +54,9 @@ static enum err commit_batch(struct chart_role *chart, struct fault *fault) {
 
 static enum err fail(struct chart_role *chart, enum err err, const struct fault *fault) {
     trace_fault("the chart cannot be written", fault);
-    role_life_problem(&chart->life, err == ERR_FULL ? "the chart stands still: the disk is full"
-                                                    : "the chart stands still: it cannot be written");
+    role_life_problem(&chart->life, err == ERR_FULL
+                                        ? "the chart stands still: the disk is full"
+                                        : "the chart stands still: it cannot be written");
     chart->failed = err;
     chart->life.loop.is_stopping = true; /* started again with a delay by the supervisor */
     return ERR_OK;
@@ -70,8 +74,7 @@ static enum err take(struct chart_role *chart, const struct entry_message *messa
     struct fault fault = {0};
     if (chart->is_careful && say_taking(chart, message->index))
         return ERR_INPUT;
-    const char *reason =
-        message->index == chart->set_aside ? "it stopped the program twice" : NULL;
+    const char *reason = message->index == chart->set_aside ? "it stopped the program twice" : NULL;
     enum err err =
         chart_writer_take(chart->writer, message->index, &message->entry, reason, &fault);
     if (!err && chart->batch_count++ == 0)
@@ -92,7 +95,7 @@ static enum err take(struct chart_role *chart, const struct entry_message *messa
 static enum err begin_large(struct chart_role *chart, const struct entry_message *message) {
     chart->large = *message;
     struct vault_entry *entry = &chart->large.entry;
-    struct bytes *views[] = {&entry->media_type, &entry->source, &entry->author,
+    struct bytes *views[] = {&entry->media_type, &entry->source,    &entry->author,
                              &entry->role,       &entry->blob_name, &entry->digest};
     arena_clear(&chart->large_arena);
     for (size_t i = 0; i < sizeof views / sizeof views[0]; i++)
@@ -177,10 +180,12 @@ static void chart_round(struct role_life *life) {
     int64_t now = life->loop.monotonic_us;
     int64_t age = now - chart->batch_at;
     bool caught_up = chart->next >= chart->durable;
+    bool far_behind = chart->durable > chart->next + FAR_BEHIND;
     struct fault fault = {0};
     enum err err = ERR_OK;
-    if (chart->batch_count > 0 && (life->is_stopping || age >= BATCH_AGE_US ||
-                                   (caught_up && age >= CAUGHT_UP_AGE_US)))
+    if (chart->batch_count > 0 &&
+        (life->is_stopping || age >= (far_behind ? FAR_BEHIND_AGE_US : BATCH_AGE_US) ||
+         (caught_up && age >= CAUGHT_UP_AGE_US)))
         err = commit_batch(chart, &fault);
     if (err)
         fail(chart, err, &fault);
@@ -227,8 +232,7 @@ static enum err open_chart(struct chart_role *chart, const struct role_start *st
     trace_info("making chart generation %llu from the vault",
                (unsigned long long)chart->generation);
     err = chart_writer_open(&chart->writer, path, &options, fault);
-    return err ? err
-               : chart_switch_to(start->sys, start->site_dir, chart->generation, fault);
+    return err ? err : chart_switch_to(start->sys, start->site_dir, chart->generation, fault);
 }
 
 int role_chart_main(const struct role_start *start) {
