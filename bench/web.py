@@ -19,6 +19,8 @@ try:
     for n in range(30):
         sender.ask(adt(f"W{n}", 800000 + n, stamp=f"20260106080000.{n:03d}").replace(b"CARD^", b"TRENTE^"))
     wait_for_chart(node)
+    while Pages(node.web).get("/ward/TRENTE")[1].count(b"<tr>") < 31:
+        time.sleep(0.1)
     status, page = Pages(node.web).get("/ward/TRENTE")
     print(f"# the page: {status}, {len(page)} bytes")
     if shutil.which("wrk"):

@@ -183,6 +183,8 @@ static void chart_round(struct role_life *life) {
     bool far_behind = chart->durable > chart->next + FAR_BEHIND;
     struct fault fault = {0};
     enum err err = ERR_OK;
+    if (caught_up && chart->durable > 0)
+        chart->is_rebuild = false;
     if (chart->batch_count > 0 &&
         (life->is_stopping || age >= (far_behind ? FAR_BEHIND_AGE_US : BATCH_AGE_US) ||
          (caught_up && age >= CAUGHT_UP_AGE_US)))
