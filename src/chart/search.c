@@ -72,35 +72,76 @@ static enum err match_words(struct query *query, struct candidates *found) {
     return ERR_OK;
 }
 
-/* 14/07/1945, 14.7.45, 1945-07-14 as the digits of the word that stands for a birth date; empty when it is none. */
-static void date_digits(struct bytes query, char digits[9]) {
-    unsigned parts[3] = {0}, sizes[3] = {0}, n = 0;
-    digits[0] = 0;
+/* ---- birth dates ---- */
+
+#define DATES_MAX 2u
+
+/* The words that stand for the birth dates a query may mean. */
+struct dates {
+    char digits[DATES_MAX][9]; /* YYYYMMDD */
+    unsigned count;
+};
+
+static void add_date(struct dates *dates, unsigned year, unsigned month, unsigned day) {
+    struct text text;
+    if (year < 1850 || year > 2150 || month < 1 || month > 12 || day < 1 || day > 31)
+        return;
+    text_init(&text, dates->digits[dates->count++], 9);
+    text_put_padded(&text, year, 4);
+    text_put_padded(&text, month, 2);
+    text_put_padded(&text, day, 2);
+}
+
+/* 14071945, else 19450714. */
+static void dates_of_digits(struct bytes query, struct dates *dates) {
+    unsigned digits[8];
+    for (size_t i = 0; i < 8; i++)
+        digits[i] = (unsigned)(query.data[i] - '0');
+    unsigned first = digits[0] * 10 + digits[1], second = digits[2] * 10 + digits[3];
+    unsigned third = digits[4] * 10 + digits[5], fourth = digits[6] * 10 + digits[7];
+    add_date(dates, third * 100 + fourth, second, first);
+    if (dates->count == 0)
+        add_date(dates, first * 100 + second, third, fourth);
+}
+
+/* Three numbers between / - . and blanks: false when the query is anything else. */
+static bool read_parts(struct bytes query, unsigned parts[3], unsigned sizes[3]) {
+    unsigned n = 0;
     for (size_t i = 0; i < query.size; i++) {
         uint8_t c = query.data[i];
         if (c >= '0' && c <= '9') {
             parts[n] = parts[n] * 10 + (unsigned)(c - '0');
             if (++sizes[n] > 4)
-                return;
-        } else if ((c == '/' || c == '-' || c == '.') && n < 2 && sizes[n] > 0) {
+                return false;
+        } else if ((c == '/' || c == '-' || c == '.' || c == ' ') && n < 2 && sizes[n] > 0) {
             n++;
         } else {
-            return;
+            return false;
         }
     }
-    if (n != 2 || sizes[2] == 0)
-        return;
-    bool year_first = sizes[0] == 4;
-    unsigned year = year_first ? parts[0] : parts[2], month = parts[1];
-    unsigned day = year_first ? parts[2] : parts[0];
-    if (month < 1 || month > 12 || day < 1 || day > 31 || (!year_first && sizes[2] != 4))
-        return;
-    struct text text;
-    text_init(&text, digits, 9);
-    text_put_padded(&text, year, 4);
-    text_put_padded(&text, month, 2);
-    text_put_padded(&text, day, 2);
+    return n == 2 && sizes[2] > 0;
 }
+
+/* 14/07/1945, 14.7.45 (of either century), 1945-07-14, 14071945. */
+static struct dates dates_of(struct bytes query) {
+    struct dates dates = {0};
+    unsigned parts[3] = {0}, sizes[3] = {0};
+    if (query.size == 8 && bytes_is_digits(query)) {
+        dates_of_digits(query, &dates);
+    } else if (read_parts(query, parts, sizes)) {
+        if (sizes[0] == 4) {
+            add_date(&dates, parts[0], parts[1], parts[2]);
+        } else if (sizes[2] == 4) {
+            add_date(&dates, parts[2], parts[1], parts[0]);
+        } else if (sizes[2] == 2) {
+            add_date(&dates, 1900 + parts[2], parts[1], parts[0]);
+            add_date(&dates, 2000 + parts[2], parts[1], parts[0]);
+        }
+    }
+    return dates;
+}
+
+/* ---- all together ---- */
 
 static void add_candidate(struct candidates *found, uint64_t id) {
     if (found->count < CANDIDATES_MAX && !has(found, id))
@@ -126,21 +167,25 @@ static enum err match_number(struct query *query, struct bytes number, struct ca
     return err;
 }
 
-static enum err find(struct query *query, struct bytes text, struct candidates *found) {
-    char digits[9];
-    enum err err = match_number(query, text, found);
-    if (!err)
-        err = match_bed(query, text, found);
-    if (err)
-        return err;
-    date_digits(text, digits);
+static enum err find_words(struct query *query, struct bytes text, struct candidates *found) {
     struct candidates named = {.count = 0};
-    err = digits[0] ? take_word(query, bytes_from_string(digits)) : words_of(text, false, take_word, query);
+    query->word_count = 0;
+    enum err err = words_of(text, false, take_word, query);
     if (!err)
         err = match_words(query, &named);
     for (size_t i = 0; i < named.count && !err; i++)
         add_candidate(found, named.ids[i]);
     return err;
+}
+
+static enum err find(struct query *query, struct bytes text, struct candidates *found) {
+    struct dates dates = dates_of(text);
+    enum err err = match_number(query, text, found);
+    if (!err)
+        err = match_bed(query, text, found);
+    for (unsigned i = 0; i < dates.count && !err; i++)
+        err = find_words(query, bytes_from_string(dates.digits[i]), found);
+    return err || dates.count ? err : find_words(query, text, found);
 }
 
 static int compare_hits(const void *a, const void *b) {
@@ -150,7 +195,8 @@ static int compare_hits(const void *a, const void *b) {
     int order = bytes_compare(left->patient.family_name, right->patient.family_name);
     if (!order)
         order = bytes_compare(left->patient.given_name, right->patient.given_name);
-    return order ? order : (left->patient.id > right->patient.id) - (left->patient.id < right->patient.id);
+    return order ? order
+                 : (left->patient.id > right->patient.id) - (left->patient.id < right->patient.id);
 }
 
 static enum err make_hit(struct chart_reader *reader, struct arena *arena, uint64_t id,
@@ -168,7 +214,8 @@ static enum err make_hit(struct chart_reader *reader, struct arena *arena, uint6
 }
 
 enum err chart_search(struct chart_reader *reader, struct arena *arena, struct bytes text,
-                      size_t count_max, struct chart_hit **hits, size_t *count, struct fault *fault) {
+                      size_t count_max, struct chart_hit **hits, size_t *count,
+                      struct fault *fault) {
     struct query query = {.reader = reader, .fault = fault};
     struct candidates found = {.count = 0};
     text = bytes_trim(text);

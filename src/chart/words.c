@@ -3,19 +3,32 @@
 
 /* Latin letters with marks, from U+00C0 to U+017F, as plain capitals; "" is no letter. */
 static const char *const folded_latin[] = {
-    "A", "A", "A", "A", "A", "A", "AE", "C", "E", "E", "E", "E", "I", "I", "I", "I", /* C0 */
-    "D", "N", "O", "O", "O", "O", "O", "", "O", "U", "U", "U", "U", "Y", "TH", "SS", /* D0 */
-    "A", "A", "A", "A", "A", "A", "AE", "C", "E", "E", "E", "E", "I", "I", "I", "I", /* E0 */
-    "D", "N", "O", "O", "O", "O", "O", "", "O", "U", "U", "U", "U", "Y", "TH", "Y",  /* F0 */
-    "A", "A", "A", "A", "A", "A", "C", "C", "C", "C", "C", "C", "C", "C", "D", "D",  /* 100 */
-    "D", "D", "E", "E", "E", "E", "E", "E", "E", "E", "E", "E", "G", "G", "G", "G",  /* 110 */
-    "G", "G", "G", "G", "H", "H", "H", "H", "I", "I", "I", "I", "I", "I", "I", "I",  /* 120 */
-    "I", "I", "IJ", "IJ", "J", "J", "K", "K", "K", "L", "L", "L", "L", "L", "L", "L", /* 130 */
-    "L", "L", "L", "N", "N", "N", "N", "N", "N", "N", "N", "N", "O", "O", "O", "O",  /* 140 */
-    "O", "O", "OE", "OE", "R", "R", "R", "R", "R", "R", "S", "S", "S", "S", "S", "S", /* 150 */
-    "S", "S", "T", "T", "T", "T", "T", "T", "U", "U", "U", "U", "U", "U", "U", "U",  /* 160 */
-    "U", "U", "U", "U", "W", "W", "Y", "Y", "Y", "Z", "Z", "Z", "Z", "Z", "Z", "S",  /* 170 */
+    "A", "A", "A",  "A",  "A", "A", "AE", "C", "E", "E", "E", "E", "I", "I", "I",  "I",  /* C0 */
+    "D", "N", "O",  "O",  "O", "O", "O",  "",  "O", "U", "U", "U", "U", "Y", "TH", "SS", /* D0 */
+    "A", "A", "A",  "A",  "A", "A", "AE", "C", "E", "E", "E", "E", "I", "I", "I",  "I",  /* E0 */
+    "D", "N", "O",  "O",  "O", "O", "O",  "",  "O", "U", "U", "U", "U", "Y", "TH", "Y",  /* F0 */
+    "A", "A", "A",  "A",  "A", "A", "C",  "C", "C", "C", "C", "C", "C", "C", "D",  "D",  /* 100 */
+    "D", "D", "E",  "E",  "E", "E", "E",  "E", "E", "E", "E", "E", "G", "G", "G",  "G",  /* 110 */
+    "G", "G", "G",  "G",  "H", "H", "H",  "H", "I", "I", "I", "I", "I", "I", "I",  "I",  /* 120 */
+    "I", "I", "IJ", "IJ", "J", "J", "K",  "K", "K", "L", "L", "L", "L", "L", "L",  "L",  /* 130 */
+    "L", "L", "L",  "N",  "N", "N", "N",  "N", "N", "N", "N", "N", "O", "O", "O",  "O",  /* 140 */
+    "O", "O", "OE", "OE", "R", "R", "R",  "R", "R", "R", "S", "S", "S", "S", "S",  "S",  /* 150 */
+    "S", "S", "T",  "T",  "T", "T", "T",  "T", "U", "U", "U", "U", "U", "U", "U",  "U",  /* 160 */
+    "U", "U", "U",  "U",  "W", "W", "Y",  "Y", "Y", "Z", "Z", "Z", "Z", "Z", "Z",  "S",  /* 170 */
 };
+
+/* The same of U+0180 to U+024F (Romanian, Croatian, African alphabets) and of U+1E00 to U+1EFF (Vietnamese, Welsh); a point: the
+ * letter stays as it is. */
+static const char folded_extended_b[] =
+    "B.BB...CCDDDD....FFG...IKKL..NN.OO..PP.....TTTTUU.VYYZZ........."
+    ".............AAIIOOUUUUUUUUUU.AAAA....GGKKOOOO..J...GG..NNAA...."
+    "AAAAEEEEIIIIOOOORRRRUUUUSSTT..HH.D..ZZAAEEOOOOOOOOYY......ACCLT."
+    "...BU.EEJJ..RRYY";
+static const char folded_additional[] =
+    "AABBBBBBCCDDDDDDDDDDEEEEEEEEEEFFGGHHHHHHHHHHIIIIKKKKKKLLLLLLLLMM"
+    "MMMMNNNNNNNNOOOOOOOOPPPPRRRRRRRRSSSSSSSSSSTTTTTTTTUUUUUUUUUUVVVV"
+    "WWWWWWWWWWXXXXYYZZZZZZHTWYAS..S.AAAAAAAAAAAAAAAAAAAAAAAAEEEEEEEE"
+    "EEEEEEEEIIIIOOOOOOOOOOOOOOOOOOOOOOOOUUUUUUUUUUUUUUYYYYYYYY......";
 
 static uint32_t code_point(struct bytes b, size_t size) {
     if (size == 1)
@@ -40,6 +53,13 @@ static bool fold_character(struct bytes b, size_t size, struct text *word) {
     if (code >= 0xC0 && code <= 0x17F) {
         text_put_string(word, folded_latin[code - 0xC0]);
         return folded_latin[code - 0xC0][0] != 0;
+    }
+    char base = code >= 0x180 && code < 0x250     ? folded_extended_b[code - 0x180]
+                : code >= 0x1E00 && code < 0x1F00 ? folded_additional[code - 0x1E00]
+                                                  : '.';
+    if (base != '.') {
+        text_put_char(word, base);
+        return true;
     }
     if (code >= 0x300 && code <= 0x36F)
         return true; /* a mark on the letter before */

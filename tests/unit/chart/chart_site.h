@@ -91,9 +91,13 @@ static inline struct bytes message_of(const char *line, char *to, size_t to_byte
     const char *time = at ? at + 1 : clock;
     bool is_result = !strcmp(event, "R01"), is_document = event[0] == 'T';
     text_init(&text, to, to_bytes);
-    text_put_format(&text, "MSH|^~\\&|%s|CHV|V|V|%s%.2s%.2s%s+0100||%s^%s|%s%s|P|2.5|||||FRA|UNICODE UTF-8\r",
-                    application, day, time, time + 3, time + 6,
-                    is_result ? "ORU" : is_document ? "MDM" : "ADT", event, application, clock);
+    text_put_format(
+        &text, "MSH|^~\\&|%s|CHV|V|V|%s%.2s%.2s%s+0100||%s^%s|%s%s|P|2.5|||||FRA|UNICODE UTF-8\r",
+        application, day, time, time + 3, time + 6,
+        is_result     ? "ORU"
+        : is_document ? "MDM"
+                      : "ADT",
+        event, application, clock);
     if (!is_result)
         text_put_format(&text, "EVN|%s|%s%.2s%.2s%s+0100\r", event, day, time, time + 3, time + 6);
     for (; *rest; rest++)
@@ -146,7 +150,8 @@ static inline const char *string_of(struct bytes b) {
     static char buffers[8][512];
     static unsigned n;
     char *to = buffers[n++ % 8];
-    snprintf(to, 512, "%.*s", (int)(b.size < 511 ? b.size : 511), b.size ? (const char *)b.data : "");
+    snprintf(to, 512, "%.*s", (int)(b.size < 511 ? b.size : 511),
+             b.size ? (const char *)b.data : "");
     return to;
 }
 
