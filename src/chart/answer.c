@@ -36,12 +36,16 @@ static void put_identifiers(struct json *json, const char *name,
     json_array_end(json);
 }
 
-static void put_source(struct json *json, const struct chart_source *source) {
-    json_name(json, "source");
+static void put_named_source(struct json *json, const char *name, const struct chart_source *source) {
+    json_name(json, name);
     json_object_begin(json);
     json_member_u64(json, "entry", source->entry);
     json_member_instant(json, "said", source->said);
     json_object_end(json);
+}
+
+static void put_source(struct json *json, const struct chart_source *source) {
+    put_named_source(json, "source", source);
 }
 
 static void put_place(struct json *json, const struct fact_place *place) {
@@ -298,6 +302,8 @@ static enum err put_moves(struct answer *answer) {
         put_place(json, &m->place);
         json_member_bool(json, "is_cancelled", m->is_cancelled);
         put_source(json, &m->source);
+        if (m->is_cancelled)
+            put_named_source(json, "cancel_source", &m->cancel_source);
         json_object_end(json);
     }
     json_array_end(json);
