@@ -1,4 +1,4 @@
-/* command_site.c - init, serve, status, and the door of roles: a site's life from the command line. */
+/* command_site.c - init, serve, and the door of roles: a site's life from the command line. */
 #include "node/node.h"
 
 #include "chart/chart.h"
@@ -24,7 +24,6 @@
 
 static const char init_usage[] = "init DIR --site ID [--name TEXT] [--node ID] [--demo]";
 static const char serve_usage[] = "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]PORT]";
-static const char status_usage[] = "status DIR [--json]";
 
 /* ---- init ---- */
 
@@ -264,52 +263,4 @@ int node_role_command(int argc, char **argv) {
     start.config = &config;
     enum err err = config_read(&config, NULL, argv[2], &fault);
     return err ? command_fail(err, &fault) : run_role(role, &start);
-}
-
-/* ---- status ---- */
-
-/* The state is JSON from our own supervisor; a person gets it in lines. */
-static void print_state(const char *dir, struct bytes state) {
-    printf("%s: running\n", dir);
-    fwrite(state.data, 1, state.size, stdout);
-    putchar('\n');
-}
-
-static int status_stopped(const char *dir, bool json) {
-    if (json)
-        printf("{\"running\":false,\"ok\":false,\"problems\":[\"no node runs here\"]}\n");
-    else
-        printf("%s: no node runs here\n", dir);
-    return err_exit_code(ERR_STATE);
-}
-
-/* "ok":true stands at the top of the state that our supervisor wrote. */
-static bool state_is_ok(struct bytes state) {
-    return memmem(state.data, state.size, "\"ok\":true", 9) != NULL;
-}
-
-int node_status_command(int argc, char **argv) {
-    bool json = false;
-    const struct option_spec specs[] = {{"json", &json, NULL, NULL}, {0}};
-    int count;
-    if (!options_read(argc, argv, specs, &count) || count != 1)
-        return command_usage(status_usage);
-    struct fault fault = {0};
-    struct ipc ipc = {.fd = -1};
-    enum err err = site_is_there(NULL, argv[1], &fault);
-    if (err)
-        return command_fail(err, &fault);
-    if (control_connect(NULL, argv[1], &ipc, &fault))
-        return status_stopped(argv[1], json);
-    struct bytes state = BYTES_NONE;
-    err = control_ask(&ipc, CONTROL_STATUS, 0, &state, NULL, &fault);
-    if (err)
-        return command_fail(err, &fault);
-    int code = state_is_ok(state) ? 0 : err_exit_code(ERR_STATE);
-    if (json)
-        printf("%.*s\n", (int)state.size, (const char *)state.data);
-    else
-        print_state(argv[1], state);
-    ipc_release(&ipc);
-    return code;
 }
