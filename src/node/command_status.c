@@ -33,6 +33,8 @@ static const struct advice {
                              "Pages show what was known until then."},
     {"cannot be opened", "Are all of DIR/keys there? Run `veilleuse verify DIR`. Pages show what "
                          "was known until then."},
+    {"does not answer", "It waits for a disk, or works on one thing too long. If it lasts, look at "
+                        "the disk, then start the node again."},
     {"not running", "It is started again by itself; the node's traces say why it ended (journalctl "
                     "-u veilleuse)."},
 };

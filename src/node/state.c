@@ -19,9 +19,17 @@ static const char *state_name(const struct child *child) {
     return child->state == CHILD_RUNNING && !child->is_ready ? "starting" : names[child->state];
 }
 
-/* A role that died a moment ago is a problem until it has been up for as long as its delay. */
-static bool is_down(const struct child *child) {
-    return child->state != CHILD_RUNNING;
+/* Its loop does not go round: it waits for a disk that does not answer, or works on something too long. */
+#define SILENT_US (15 * US_PER_S)
+
+/* A role that died a moment ago is a problem until it has been started again; NULL: nothing is wrong. */
+static const char *problem_of(const struct child *child) {
+    if (child->state != CHILD_RUNNING)
+        return "not running";
+    if (child->problem[0])
+        return child->problem;
+    return child->supervisor->loop.monotonic_us - child->heard_at > SILENT_US ? "it does not answer"
+                                                                              : NULL;
 }
 
 static bool put_problems(struct supervisor *supervisor, struct json *json) {
@@ -30,11 +38,11 @@ static bool put_problems(struct supervisor *supervisor, struct json *json) {
     json_array_begin(json);
     for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT; i++) {
         const struct child *child = &supervisor->children[supervisor_roles[i]];
+        const char *problem = problem_of(child);
         char line[256];
-        if (!is_down(child) && !child->problem[0])
+        if (!problem)
             continue;
-        snprintf(line, sizeof line, "%s: %s", role_name(child->role),
-                 is_down(child) ? "not running" : child->problem);
+        snprintf(line, sizeof line, "%s: %s", role_name(child->role), problem);
         json_put_string(json, line);
         ok = false;
     }

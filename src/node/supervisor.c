@@ -178,7 +178,7 @@ static void start_child(struct child *child) {
     }
     child->state = CHILD_RUNNING;
     child->is_ready = false;
-    child->started_at = supervisor->loop.monotonic_us;
+    child->started_at = child->heard_at = supervisor->loop.monotonic_us;
     child->report_bytes = 0;
     child->confined = 0;
     child->problem[0] = 0;
@@ -219,6 +219,7 @@ static enum err child_frame(struct child *child, const struct ipc_frame *frame) 
     struct bytes text;
     uint64_t number;
     enum err err;
+    child->heard_at = child->supervisor->loop.monotonic_us;
     switch (frame->type) {
     case MESSAGE_READY:
         child->is_ready = true;
@@ -234,6 +235,8 @@ static enum err child_frame(struct child *child, const struct ipc_frame *frame) 
         err = roles_get_text(frame, &text);
         copy_text(child->problem, sizeof child->problem, text);
         return err;
+    case MESSAGE_ALIVE:
+        return ERR_OK;
     case MESSAGE_CONFINED:
         return roles_get_number(frame, &child->confined);
     case MESSAGE_TAKING:

@@ -24,7 +24,7 @@ struct child {
     bool has_channel, is_ready;
     uint64_t restarts;
     unsigned deaths_in_a_row;
-    int64_t started_at, start_at; /* monotonic */
+    int64_t started_at, start_at, heard_at; /* monotonic */
     uint64_t taking, taking_deaths, set_aside; /* chart */
     bool is_careful;
     uint64_t confined; /* as MESSAGE_CONFINED says */

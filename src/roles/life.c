@@ -174,10 +174,19 @@ static void flush_link(struct role_link *link) {
         link_close(link);
 }
 
+/* One that does not fit is left out: the supervisor reads slowly, not this role. */
+static void say_alive(struct role_life *life) {
+    if (life->loop.monotonic_us - life->alive_said_at < ALIVE_EVERY_US || !life->supervisor.is_open)
+        return;
+    if (!roles_put_text(&life->supervisor.ipc, MESSAGE_ALIVE, BYTES_NONE))
+        life->alive_said_at = life->loop.monotonic_us;
+}
+
 static void life_round(void *owner) {
     struct role_life *life = owner;
     if (life->on_round)
         life->on_round(life);
+    say_alive(life);
     for (unsigned i = 0; i < ROLE_COUNT; i++)
         flush_link(&life->links[i]);
     flush_link(&life->supervisor);

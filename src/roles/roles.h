@@ -34,6 +34,7 @@ enum role_message {
     MESSAGE_PROBLEM,    /* what is wrong in this role, in words; empty: nothing */
     MESSAGE_TAKING,     /* chart: the entry being taken, for the "killed twice" rule */
     MESSAGE_GENERATION, /* chart: made and switched to a new generation */
+    MESSAGE_ALIVE,      /* every ALIVE_EVERY_US: its loop goes round */
     MESSAGE_CONFINED,   /* how far it is closed in: the ABI of Landlock, and CONFINED_CALLS when seccomp holds */
     /* feeds, web, import -> commit */
     MESSAGE_APPEND = 64,
@@ -106,6 +107,7 @@ MUST_CHECK enum err roles_put_entry(struct ipc *ipc, const struct entry_message 
 MUST_CHECK enum err roles_get_entry(const struct ipc_frame *frame, struct entry_message *message);
 /* ENTRY_DATA uses roles_put_blob / roles_get_blob. NO_ENTRY uses roles_put_number with the token. */
 
+#define ALIVE_EVERY_US US_PER_S
 #define CONFINED_CALLS (UINT64_C(1) << 32)
 
 /* ---- a role's life: the part that every role shares ---- */
@@ -129,6 +131,7 @@ struct role_life {
     size_t in_bytes_max, out_bytes_max; /* buffers of links */
     struct confinement confinement;
     bool is_stopping;
+    int64_t alive_said_at; /* monotonic */
     const char *problem;
     /* All may be NULL. `owner` is the role's own state. */
     void *owner;
