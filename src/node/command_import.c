@@ -353,16 +353,23 @@ static enum err import_begin(struct import *import, const char *dir, struct faul
     return err;
 }
 
-static enum err import_end(struct import *import, struct fault *fault) {
-    enum err err = import->is_linked ? take_answers(import, import->sent)
-                                     : vault_writer_sync(import->writer, fault);
+/* Without a node nobody else would publish what came. */
+static enum err end_writer(struct import *import, const char *dir, struct fault *fault) {
+    enum err err = vault_writer_sync(import->writer, fault);
+    uint64_t durable = vault_writer_durable_size(import->writer);
+    vault_writer_close(import->writer);
     if (err)
-        fault_set(fault, err, "not everything was stored; import the same files again");
-    if (import->is_linked)
-        ipc_release(&import->ipc);
-    else
-        vault_writer_close(import->writer);
-    return err;
+        return fault_set(fault, err, "not everything was stored; import the same files again");
+    return site_publish(NULL, dir, durable, fault);
+}
+
+static enum err import_end(struct import *import, const char *dir, struct fault *fault) {
+    if (!import->is_linked)
+        return end_writer(import, dir, fault);
+    enum err err = take_answers(import, import->sent);
+    ipc_release(&import->ipc);
+    return err ? fault_set(fault, err, "not everything was stored; import the same files again")
+               : ERR_OK;
 }
 
 int node_import_command(int argc, char **argv) {
@@ -379,7 +386,7 @@ int node_import_command(int argc, char **argv) {
         return command_fail(err, &fault);
     for (int i = 2; i <= count && !err; i++)
         err = import_path(&import, argv[i], &fault);
-    enum err end = import_end(&import, &fault);
+    enum err end = import_end(&import, argv[1], &fault);
     err = err ? err : end;
     printf("%llu messages, %llu stored, %llu repeats\n", (unsigned long long)import.sent,
            (unsigned long long)import.taken, (unsigned long long)import.repeats);

@@ -38,6 +38,8 @@ static enum err make_site(const char *dir, const struct config *config, struct f
     snprintf(origin, sizeof origin, "%s/veilleuse/%s/1", config->site, config->node);
     if (!err)
         err = vault_create(NULL, dir, origin, fault);
+    if (!err)
+        err = site_publish(NULL, dir, 1, fault); /* the first epoch's key: a vault begins signed */
     /* The configuration comes last: a directory is a site once it has one. */
     return err ? err : config_write(config, NULL, dir, fault);
 }
@@ -172,11 +174,21 @@ static int serve(const char *dir, struct config *config, const char *mllp, const
     return supervisor_run(&options);
 }
 
+static bool is_address(const char *text) {
+    char host[CONFIG_VALUE_BYTES], port[8];
+    if (address_split(text, host, sizeof host, port, sizeof port))
+        return true;
+    fprintf(stderr, "veilleuse serve: this is no [ADDR:]PORT: %s\n", text);
+    return false;
+}
+
 int node_serve_command(int argc, char **argv) {
     const char *mllp = NULL, *web = NULL;
     const struct option_spec specs[] = {{"mllp", NULL, &mllp, NULL}, {"web", NULL, &web, NULL}, {0}};
     int count;
     if (!options_read(argc, argv, specs, &count) || count != 1)
+        return command_usage(serve_usage);
+    if ((mllp && !is_address(mllp)) || (web && !is_address(web)))
         return command_usage(serve_usage);
     struct fault fault = {0};
     struct config config;

@@ -4,7 +4,15 @@
 #include <assert.h>
 #include <stdio.h>
 
-enum value_kind { VALUE_TEXT, VALUE_ID, VALUE_ADDRESS, VALUE_COUNT, VALUE_YES_NO, VALUE_CHARACTERS, VALUE_UNKNOWN };
+enum value_kind {
+    VALUE_TEXT,
+    VALUE_ID,
+    VALUE_ADDRESS,
+    VALUE_COUNT,
+    VALUE_YES_NO,
+    VALUE_CHARACTERS,
+    VALUE_UNKNOWN
+};
 
 static const struct key {
     const char *name;
@@ -148,22 +156,30 @@ static const struct key *find_key(struct bytes name) {
     return NULL;
 }
 
+/* With the line, by its number and its beginning: a person looks for it in the file. */
+static enum err refuse(struct fault *fault, const char *what, uint64_t number, struct bytes line) {
+    char subject[100];
+    struct text text;
+    text_init(&text, subject, sizeof subject);
+    text_put_format(&text, "line %llu: ", (unsigned long long)number);
+    for (size_t i = 0; i < line.size && i < 60; i++)
+        text_put_char(&text, line.data[i] < ' ' || line.data[i] >= 0x7F ? '?' : (char)line.data[i]);
+    return fault_set_subject(fault, ERR_CONFIG, what, subject);
+}
+
 static enum err take_line(struct config *config, struct bytes line, uint64_t number, bool *seen,
                           struct fault *fault) {
     size_t equals = bytes_find(line, '=');
     if (equals == BYTES_NOT_FOUND)
-        return fault_set_at(fault, ERR_CONFIG, "veilleuse.conf: a line is not `key = value`, line",
-                            number);
+        return refuse(fault, "veilleuse.conf: this is not `key = value`", number, line);
     const struct key *key = find_key(bytes_trim(bytes_first(line, equals)));
     if (!key)
-        return fault_set_at(fault, ERR_CONFIG, "veilleuse.conf: unknown key, line", number);
+        return refuse(fault, "veilleuse.conf: there is no such key", number, line);
     if (seen[key - keys])
-        return fault_set_at(fault, ERR_CONFIG, "veilleuse.conf: a key is given twice, line",
-                            number);
+        return refuse(fault, "veilleuse.conf: this key is given twice", number, line);
     seen[key - keys] = true;
     if (!take_value(config, key, bytes_trim(bytes_skip(line, equals + 1))))
-        return fault_set_at(fault, ERR_CONFIG, "veilleuse.conf: this value cannot be used, line",
-                            number);
+        return refuse(fault, "veilleuse.conf: this value cannot be used", number, line);
     return ERR_OK;
 }
 

@@ -70,6 +70,18 @@ enum err site_role_lock(struct sys *sys, const char *site_dir, const char *role,
     }
 }
 
+enum err site_publish(struct sys *sys, const char *site_dir, uint64_t durable_size,
+                      struct fault *fault) {
+    struct vault_publisher *publisher = NULL;
+    enum err err = site_role_lock(sys, site_dir, "publish", fault);
+    if (!err)
+        err = vault_publisher_open(&publisher, sys, site_dir, fault);
+    for (uint64_t published = 0; !err && published < durable_size;)
+        err = vault_publish(publisher, durable_size, false, &published, fault);
+    vault_publisher_close(publisher);
+    return err;
+}
+
 /* A socket's path is at most 108 bytes, a site's is not: the directory's descriptor stands in for it. */
 static enum err control_address(struct sys *sys, const char *site_dir, struct sockaddr_un *address,
                                 int *dir_fd, struct fault *fault) {

@@ -18,6 +18,9 @@ MUST_CHECK enum err site_lock(struct sys *sys, const char *site_dir, int *lock_f
  * node's begin. There must never be two writers or two signers. Held until the process ends. */
 MUST_CHECK enum err site_role_lock(struct sys *sys, const char *site_dir, const char *role,
                                    struct fault *fault);
+/* By the owner, with no node: everything below `durable_size` comes under a signed checkpoint. */
+MUST_CHECK enum err site_publish(struct sys *sys, const char *site_dir, uint64_t durable_size,
+                                 struct fault *fault);
 MUST_CHECK enum err site_is_there(struct sys *sys, const char *site_dir, struct fault *fault);
 
 enum control_message {

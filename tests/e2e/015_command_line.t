@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""The command line: help, manual and program say the same; what is wrong on it is said, with its exit code."""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+from veilleuse_site import PROGRAM, done, ok, run, same
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+work = tempfile.mkdtemp(prefix="veilleuse-line.")
+site = os.path.join(work, "site")
+
+
+def code_of(*arguments):
+    code, out, err = run(*arguments)
+    return code, err if isinstance(err, str) else err.decode()
+
+
+def refused(arguments, wanted, says, name):
+    code, err = code_of(*arguments)
+    ok(code == wanted and re.search(says, err), f"{name}: {wanted}", f"exit {code}: {err}")
+
+
+# ---- help and manual ----
+code, out, _ = run("help")
+usage = out.decode()
+same(code, 0, "help")
+in_help = set(re.findall(r"^  veilleuse ([a-z]+)", usage, re.M))
+with open(os.path.join(ROOT, "docs/veilleuse.1"), encoding="utf-8") as file:
+    manual = file.read()
+synopsis = manual[manual.index(".Sh SYNOPSIS"):manual.index(".Sh DESCRIPTION")]
+description = manual[manual.index(".Sh DESCRIPTION"):]
+in_synopsis = set(re.findall(r"^\.Cm ([a-z]+)", synopsis, re.M))
+in_description = set(re.findall(r"^\.It Cm ([a-z]+)$", description, re.M))
+same(sorted(in_help), sorted(in_synopsis), "help and the manual's synopsis name the same commands")
+ok(in_help - {"help"} <= in_description, "each has its paragraph", sorted(in_help - in_description))
+options_in_help = set(re.findall(r"--([a-z]+)", usage)) - {"version"}
+options_in_manual = set(re.findall(r"Fl Fl ([a-z]+)", synopsis)) | {"mllp"}
+ok(options_in_help <= options_in_manual, "each option of help is in the manual", sorted(options_in_help - options_in_manual))
+code, out, _ = run("--version")
+ok(code == 0 and re.fullmatch(rb"veilleuse \d+\.\d+\.\d+\n", out), "--version", out)
+if shutil.which("mandoc"):
+    lint = subprocess.run(["mandoc", "-Tlint", os.path.join(ROOT, "docs/veilleuse.1")], capture_output=True, text=True).stdout
+    ok(not re.search("WARNING|ERROR", lint), "the manual has no fault", lint)
+
+# ---- what is refused ----
+refused([], 64, "usage|no command", "no command")
+refused(["nonsense"], 64, "nonsense", "a command that is none")
+for command in sorted(in_help - {"help"}):
+    refused([command], 64, "usage", f"{command} with nothing")
+    refused([command, "a", "b", "--no-such-option"], 64, "no-such-option|usage", f"{command} with an unknown option")
+refused(["init", site], 64, "usage|site", "init without a site's name")
+refused(["init", site, "--site", "Not An Id"], 64, "site|id", "a site's name with blanks")
+same(code_of("init", site, "--site", "line")[0], 0, "init")
+refused(["init", site, "--site", "line"], 69, "already", "init where a site is")
+refused(["verify", os.path.join(work, "none")], 66, "none", "verify of nothing")
+refused(["chart", os.path.join(work, "none"), "census"], 66, "none|site", "chart of nothing")
+refused(["chart", site, "nonsense"], 64, "usage", "a question that is none")
+refused(["chart", site, "patient", "4711"], 66, "number", "a patient who is not there")
+refused(["cat", site, "--from", "x"], 64, "number", "a number that is none")
+refused(["rebuild", site, "--until", "yesterday", "--out", "x"], 64, "until|time|RFC", "a time that is none")
+refused(["rebuild", site, "--until", "2026-01-01T00:00:00Z"], 64, "usage|out", "--until without --out")
+refused(["import", site, os.path.join(work, "absent.hl7")], 66, "absent", "a file that is not there")
+refused(["serve", site, "--mllp", "127.0.0.1:99999"], 64, "99999|address|port", "a port that is none")
+refused(["serve", site, "--mllp", "127.0.0.1:0", "--web", "0.0.0.0:0"], 78, "loopback", "pages beyond loopback")
+refused(["status", site], 69, "", "status of a node that does not run")
+refused(["send", "127.0.0.1:1", os.path.join(ROOT, "README.md")], 69, "refused", "send where nobody listens")
+refused(["send", "127.0.0.1:1", os.path.join(work, "absent.hl7")], 66, "absent", "send of no file")
+with open(os.path.join(site, "veilleuse.conf"), "a", encoding="utf-8") as file:
+    file.write("nonsense = 1\n")
+refused(["serve", site, "--mllp", "0", "--web", "0"], 78, "nonsense", "a key that is none")
+
+# ---- the vault, damaged ----
+with open(os.path.join(site, "veilleuse.conf"), encoding="utf-8") as file:
+    kept = file.read().replace("nonsense = 1\n", "")
+with open(os.path.join(site, "veilleuse.conf"), "w", encoding="utf-8") as file:
+    file.write(kept)
+messages = os.path.join(work, "messages.hl7")
+run("simulate", "--beds", 20, "--hours", 2, "--out", messages)
+same(code_of("import", site, messages)[0], 0, "import")
+same(code_of("verify", site)[0], 0, "verify")
+bundles = os.path.join(site, "vault/tile/entries")
+ok(os.listdir(bundles), "an import without a node is published")
+path = os.path.join(bundles, sorted(os.listdir(bundles))[0])
+with open(path, "r+b") as file:
+    file.seek(3000)
+    byte = file.read(1)
+    file.seek(3000)
+    file.write(bytes([byte[0] ^ 1]))
+code, out, err = run("verify", site, "--json")
+ok(code == 65 and b"tile/entries" in out, "a bit turned in a bundle is found, and where", f"{code} {out}")
+shutil.rmtree(work)
+done()
