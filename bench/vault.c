@@ -108,7 +108,8 @@ static void sealer_speed(struct bodies *bodies, uint64_t count, bool in_haste, c
         size_t size;
         struct vault_entry entry = site_entry(bodies_next(bodies));
         entry.digest = bytes_from(key, 16);
-        bench_must(sealer_seal(sealer, &entry, in_haste, 1, key, out, &size), "sealing");
+        struct seal_options options = {.epoch = 1, .key = key, .in_haste = in_haste};
+        bench_must(sealer_seal(sealer, &entry, &options, out, &size), "sealing");
         total += size;
     }
     char size_name[64];
@@ -147,7 +148,7 @@ struct shared {
 static void publish_all(const char *dir, struct shared *shared) {
     struct vault_publisher *publisher;
     struct fault fault = {0};
-    bench_must(vault_publisher_open(&publisher, NULL, dir, &fault), "opening the publisher");
+    bench_must(vault_publisher_open(&publisher, NULL, dir, dir, &fault), "opening the publisher");
     for (;;) {
         bool is_over = __atomic_load_n(&shared->is_over, __ATOMIC_ACQUIRE);
         uint64_t size = __atomic_load_n(&shared->durable, __ATOMIC_ACQUIRE);

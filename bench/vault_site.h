@@ -21,7 +21,7 @@ static inline void site_make(char dir[VAULT_PATH_BYTES_MAX]) {
         perror(dir);
         exit(1);
     }
-    bench_must(vault_create(NULL, dir, "bench.example/veilleuse/node-1/1", &fault),
+    bench_must(vault_create(NULL, dir, "bench.example/veilleuse/node-1/1", NULL, &fault),
                "making a site");
 }
 

@@ -42,6 +42,21 @@ static void check_envelope(struct bytes in) {
            is_same(entry.digest, again.digest));
 }
 
+static void check_stored(struct bytes in) {
+    struct seal_header header;
+    struct vault_entry entry;
+    struct bytes name;
+    uint32_t epoch;
+    if (seal_header_read(in, &header))
+        return;
+    assert(header.bytes <= in.size && is_inside(header.blob_name, in));
+    if (open_entry_read(in, &entry))
+        return;
+    check_views(&entry, in);
+    if (key_entry_name(&entry, &name, &epoch))
+        assert(epoch > 0 && is_inside(name, in));
+}
+
 static void check_record(struct bytes in) {
     struct record record;
     if (record_read(in, &record))
@@ -52,6 +67,7 @@ static void check_record(struct bytes in) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct bytes in = bytes_from(data, size);
     check_envelope(in);
+    check_stored(in);
     check_record(in);
     return 0;
 }

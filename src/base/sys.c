@@ -8,7 +8,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -215,6 +217,12 @@ int sys_disk_space(struct sys *sys, const char *path, uint64_t *free_bytes, uint
     *free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
     *total_bytes = (uint64_t)disk.f_blocks * disk.f_frsize;
     return 0;
+}
+
+bool sys_is_memory(struct sys *sys, int fd) {
+    struct statfs disk;
+    return !is_failing(sys, NEED_NOTHING) && !fstatfs(fd, &disk) &&
+           (disk.f_type == TMPFS_MAGIC || disk.f_type == RAMFS_MAGIC);
 }
 
 /* ---- sockets ---- */

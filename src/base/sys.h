@@ -61,6 +61,8 @@ int sys_stat(struct sys *sys, const char *path, struct stat *out);
 int sys_fstat(struct sys *sys, int fd, struct stat *out);
 /* Free bytes and all bytes of the file system of `path`. */
 int sys_disk_space(struct sys *sys, const char *path, uint64_t *free_bytes, uint64_t *total_bytes);
+/* Does the file lie in memory that ends with the machine's run (tmpfs)? False too when that cannot be told. */
+bool sys_is_memory(struct sys *sys, int fd);
 
 int sys_socket(struct sys *sys, int domain, int type, int protocol);
 int sys_socketpair(struct sys *sys, int fds[2]); /* stream, non-blocking */

@@ -37,7 +37,7 @@ static enum err make_site(const char *dir, const struct config *config, struct f
     }
     snprintf(origin, sizeof origin, "%s/veilleuse/%s/1", config->site, config->node);
     if (!err)
-        err = vault_create(NULL, dir, origin, fault);
+        err = vault_create(NULL, dir, origin, NULL, fault);
     if (!err)
         err = site_publish(NULL, dir, 1, fault); /* the first epoch's key: a vault begins signed */
     /* The configuration comes last: a directory is a site once it has one. */

@@ -25,6 +25,8 @@ static void report_json(const struct vault_report *report, enum err err) {
     json_member_string(&json, "root", report->root_base64);
     json_member_u64(&json, "checkpoints", report->checkpoint_count);
     json_member_u64(&json, "blobs", report->blob_count);
+    json_member_u64(&json, "erased_keys", report->erased_count);
+    json_member_u64(&json, "from", report->from);
     json_member_u64(&json, "bytes_read", report->bytes_read);
     if (err) {
         json_name(&json, "damage");
@@ -43,8 +45,8 @@ static void report_json(const struct vault_report *report, enum err err) {
 static void report_text(const struct vault_report *report, enum err err) {
     if (!err) {
         printf("whole: %s, %llu entries published, %llu durable, root %s\n", report->origin,
-               (unsigned long long)report->published_size,
-               (unsigned long long)report->durable_size, report->root_base64);
+               (unsigned long long)report->published_size, (unsigned long long)report->durable_size,
+               report->root_base64);
         return;
     }
     printf("DAMAGED: %s: %s", report->damaged_file, report->damage);
@@ -85,7 +87,8 @@ struct cat {
 };
 
 static const char *kind_name(enum vault_kind kind) {
-    static const char *const names[] = {"unknown", "message", "fact", "key", "blob", "note"};
+    static const char *const names[] = {"unknown", "message", "fact",      "key",
+                                        "blob",    "note",    "dictionary"};
     return (unsigned)kind < sizeof names / sizeof names[0] ? names[kind] : names[0];
 }
 
@@ -161,16 +164,17 @@ static enum err print_json(struct cat *cat, uint64_t index, const struct vault_e
 static enum err cat_take(void *owner, uint64_t index, const struct vault_entry *entry,
                          struct fault *fault) {
     struct cat *cat = owner;
-    enum err err =
-        cat->form == CAT_JSON ? print_json(cat, index, entry) : print_body(cat, entry);
+    enum err err = cat->form == CAT_JSON ? print_json(cat, index, entry) : print_body(cat, entry);
     return err ? fault_set_at(fault, err, "an entry cannot be written out", index) : ERR_OK;
 }
 
 int node_cat_command(int argc, char **argv) {
     uint64_t from = 0, to = UINT64_MAX;
     bool raw = false, mllp = false;
-    const struct option_spec specs[] = {{"from", NULL, NULL, &from}, {"to", NULL, NULL, &to},
-                                        {"raw", &raw, NULL, NULL},   {"mllp", &mllp, NULL, NULL},
+    const struct option_spec specs[] = {{"from", NULL, NULL, &from},
+                                        {"to", NULL, NULL, &to},
+                                        {"raw", &raw, NULL, NULL},
+                                        {"mllp", &mllp, NULL, NULL},
                                         {0}};
     int count;
     if (!options_read(argc, argv, specs, &count) || count != 1 || (raw && mllp))

@@ -96,6 +96,13 @@ static void settle(struct commit *commit) {
         tell_durable(commit);
 }
 
+/* Between batches: the day's new epoch, a better dictionary. The old ones serve until it succeeds. */
+static void tend(struct commit *commit) {
+    struct fault fault = {0};
+    if (vault_writer_is_due(commit->writer) && vault_writer_tend(commit->writer, &fault))
+        trace_fault("a new epoch or dictionary could not begin; tried again in a minute", &fault);
+}
+
 static struct vault_append append_of(const struct append_request *request,
                                      struct vault_entry *entry) {
     *entry = (struct vault_entry){
@@ -296,6 +303,7 @@ static void report(struct commit *commit) {
     json_object_begin(&json);
     json_member_u64(&json, "durable", vault_writer_durable_size(commit->writer));
     json_member_u64(&json, "published", commit->published);
+    json_member_u64(&json, "epoch", vault_writer_epoch(commit->writer));
     json_member_bool(&json, "full", commit->was_full);
     json_member_bool(&json, "suspect", commit->was_suspect);
     json_member_u64(&json, "disk_free_bytes", free_bytes);
@@ -310,6 +318,7 @@ static void report(struct commit *commit) {
 static void commit_round(struct role_life *life) {
     struct commit *commit = life->owner;
     settle(commit);
+    tend(commit);
     release_answers(commit);
     if (vault_writer_durable_size(commit->writer) != commit->told_durable)
         tell_durable(commit);

@@ -43,11 +43,14 @@ static bool work(struct publish *publish, bool whole_only) {
         publish->failed = ERR_OK;
         role_life_problem(&publish->life, NULL);
     }
+    if (!err && vault_publisher_lost_from(publish->publisher) != UINT64_MAX)
+        role_life_problem(&publish->life, "entries that were signed once are missing here: the disk "
+                                          "was restored, or damaged; look for a copy");
     return !err;
 }
 
 static void report(struct publish *publish) {
-    char buffer[256];
+    char buffer[1024];
     struct text text;
     struct json json;
     text_init(&text, buffer, sizeof buffer);
@@ -55,6 +58,14 @@ static void report(struct publish *publish) {
     json_object_begin(&json);
     json_member_u64(&json, "published", publish->published);
     json_member_bool(&json, "failed", publish->failed != ERR_OK);
+    bool is_new, is_remembered;
+    json_member_string(&json, "origin",
+                       vault_publisher_origin(publish->publisher, &is_new, &is_remembered));
+    json_member_bool(&json, "origin_began_here", is_new);
+    json_member_bool(&json, "origin_remembered", is_remembered);
+    uint64_t lost_from = vault_publisher_lost_from(publish->publisher);
+    if (lost_from != UINT64_MAX)
+        json_member_u64(&json, "lost_from", lost_from);
     json_object_end(&json);
     role_life_report(&publish->life, text_bytes(&text));
 }
@@ -110,7 +121,8 @@ int role_publish_main(const struct role_start *start) {
     if (!err)
         err = site_role_lock(start->sys, start->site_dir, "publish", &fault);
     if (!err)
-        err = vault_publisher_open(&publish.publisher, start->sys, start->site_dir, &fault);
+        err = vault_publisher_open(&publish.publisher, start->sys, start->site_dir, NULL,
+                                   &fault);
     if (err) {
         trace_fault("publishing cannot start", &fault);
         return err_exit_code(err);

@@ -75,7 +75,7 @@ enum err site_publish(struct sys *sys, const char *site_dir, uint64_t durable_si
     struct vault_publisher *publisher = NULL;
     enum err err = site_role_lock(sys, site_dir, "publish", fault);
     if (!err)
-        err = vault_publisher_open(&publisher, sys, site_dir, fault);
+        err = vault_publisher_open(&publisher, sys, site_dir, NULL, fault);
     for (uint64_t published = 0; !err && published < durable_size;)
         err = vault_publish(publisher, durable_size, false, &published, fault);
     vault_publisher_close(publisher);

@@ -19,7 +19,7 @@ static const struct right *rights_of(enum role role) {
                                           {"keys", false},
                                           {"/proc/sys/kernel/random", false}};
     static const struct right publish[RIGHTS_MAX] = {
-        {"vault", true}, {"keys", true}, {"run", true}};
+        {"vault", true}, {"keys", true}, {"run", true}, {VAULT_MEMORY_DIR, true}};
     static const struct right open[RIGHTS_MAX] = {{"vault", false}, {"keys", false}};
     static const struct right chart[RIGHTS_MAX] = {{"chart", true}, {"/usr/share/zoneinfo", false}};
     /* SQLite's readers share a file of locks with the writer. */

@@ -17,6 +17,7 @@ struct vault_blob_writer {
     struct vault_writer *writer;
     char path[VAULT_PATH_BYTES_MAX];
     int fd;
+    uint32_t epoch; /* that its file is sealed under, and its entry must be */
     uint64_t body_bytes;
     struct sha256_ctx sha;           /* of the sealed file */
     crypto_generichash_state digest; /* of the body, for repeats */
@@ -34,8 +35,7 @@ static enum err put_header(struct vault_blob_writer *blob, struct fault *fault) 
     uint8_t secret[KEY_BYTES], public_key[KEY_BYTES];
     char buffer[AGE_HEADER_BYTES_MAX];
     struct text header;
-    struct epoch_keys *keys = blob->writer->keys;
-    epoch_blob_secret(epoch_keys_find(keys, epoch_keys_newest(keys)), secret);
+    epoch_blob_secret(blob->writer->secrets->epoch_key, secret);
     age_public_key(secret, public_key);
     sodium_memzero(secret, sizeof secret);
     text_init(&header, buffer, sizeof buffer);
@@ -51,6 +51,7 @@ static void blob_free(struct vault_blob_writer *blob, bool remove) {
         /* It only takes space until the writer's next start. */
     }
     age_writer_clear(&blob->age);
+    blob->writer->blob_open_count--;
     memory_free(blob);
 }
 
@@ -63,12 +64,14 @@ enum err vault_blob_begin(struct vault_writer *writer, struct vault_blob_writer 
     if (!blob)
         return fault_set(fault, ERR_MEMORY, "no memory for a blob");
     blob->writer = writer;
+    blob->epoch = writer->epoch;
+    writer->blob_open_count++;
     vault_path(blob->path, writer->vault_dir, "wal/blob-%u", writer->blob_number++);
     blob->fd = sys_open(writer->sys, blob->path, O_RDWR | O_CREAT | O_TRUNC, 0644);
     if (blob->fd < 0)
         err = fault_set_errno(fault, ERR_IO, errno, "a blob cannot be made", blob->path);
     sha256_init(&blob->sha);
-    crypto_generichash_init(&blob->digest, writer->repeat_key, KEY_BYTES, DIGEST_BYTES);
+    crypto_generichash_init(&blob->digest, writer->secrets->repeat_key, KEY_BYTES, DIGEST_BYTES);
     if (!err)
         err = put_header(blob, fault);
     if (err) {
@@ -130,6 +133,8 @@ static enum err finish(struct vault_blob_writer *blob, const struct vault_append
     *is_repeat = append->check_repeat && repeats_find(&writer->repeats, digest, index);
     if (*is_repeat)
         return writer->is_suspect ? fault_set(fault, ERR_STATE, "the vault is suspect") : ERR_OK;
+    if (blob->epoch != writer->epoch)
+        return fault_set(fault, ERR_STATE, "a new epoch began meanwhile: send it again");
     size_t sealed_bytes;
     age_writer_finish(&blob->age, blob->sealed, &sealed_bytes);
     enum err err = put(blob, bytes_from(blob->sealed, sealed_bytes), fault);
@@ -147,7 +152,7 @@ static enum err finish(struct vault_blob_writer *blob, const struct vault_append
     entry.body = bytes_first(entry.body, 4096);
     entry.digest = bytes_from(digest, sizeof digest);
     /* ERR_LIMIT when the batch is full: it is the caller's to sync, since others wait for the answer to it. */
-    return writer_append_sealed(writer, append, &entry, index, fault);
+    return writer_append_sealed(writer, &entry, index, fault);
 }
 
 enum err vault_blob_finish(struct vault_blob_writer *blob, const struct vault_append *append,

@@ -1,27 +1,18 @@
-/* keys.c - make, write and read the keys of a site. */
+/* keys.c - make, write and read the keys of a site: signing key, node key, key of repeats, recipients. */
 #include "vault/keys.h"
 
 #include "base/pool.h"
 #include "formats/age/age.h"
 #include "vault/layout.h"
 
-#include <assert.h>
-#include <nettle/sha2.h>
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 
-#define EPOCH_COUNT_MAX    1024u
-#define KEY_FILE_BYTES_MAX 4096u
-#define EPOCH_KEY_LINE     "veilleuse-epoch-key/1"
-#define SEALED_KEY_BYTES   (KEY_BYTES + crypto_box_SEALBYTES)
-
-struct epoch_keys {
-    struct sys *sys;
-    char site_dir[VAULT_PATH_BYTES_MAX];
-    uint32_t newest;
-    uint8_t *secrets; /* locked: node secret, then EPOCH_COUNT_MAX keys */
-    bool is_known[EPOCH_COUNT_MAX];
-};
+#define KEY_FILE_BYTES_MAX   4096u
+#define VERIFIER_BYTES_MAX   ((size_t)1 << 20) /* a line for each epoch of the origin */
+#define RECIPIENT_LINE_MAX   (128u + VAULT_LABEL_BYTES_MAX)
+#define RECIPIENTS_BYTES_MAX ((size_t)RECIPIENT_COUNT_MAX * RECIPIENT_LINE_MAX)
 
 static enum err write_key(struct sys *sys, const char *site_dir, const char *file,
                           struct text *text, struct fault *fault) {
@@ -50,34 +41,24 @@ static enum err unreadable(const char *file, struct fault *fault) {
 
 /* ---- making ---- */
 
-static enum err write_epoch(struct sys *sys, const char *site_dir,
-                            const uint8_t node_secret[KEY_BYTES], struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX], buffer[KEY_FILE_BYTES_MAX];
-    uint8_t public_key[KEY_BYTES], key[KEY_BYTES], sealed[SEALED_KEY_BYTES];
-    crypto_scalarmult_base(public_key, node_secret);
-    randombytes_buf(key, sizeof key);
-    crypto_box_seal(sealed, key, sizeof key, public_key);
-    sodium_memzero(key, sizeof key);
-    struct text text;
-    text_init(&text, buffer, sizeof buffer);
-    text_put_string(&text, EPOCH_KEY_LINE "\nepoch 1\nrecipient ");
-    text_put_hex(&text, bytes_from(public_key, sizeof public_key));
-    text_put_char(&text, ' ');
-    text_put_base64(&text, bytes_from(sealed, sizeof sealed));
-    text_put_char(&text, '\n');
-    vault_path(path, site_dir, "vault/keys/1");
-    return sys_replace_file(sys, path, text_bytes(&text), 0644, fault);
-}
-
-static enum err write_verifier(struct sys *sys, const char *site_dir,
+/* One line for each epoch of the origin: those there were, and this one. */
+static enum err write_verifier(struct sys *sys, const char *site_dir, struct bytes before,
                                const struct tlog_verifier *verifier, struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX], buffer[512];
+    char path[VAULT_PATH_BYTES_MAX];
+    size_t capacity = before.size + 512;
+    char *buffer = memory_alloc(1, capacity);
+    if (!buffer)
+        return fault_set(fault, ERR_MEMORY, "no memory for a key's line");
     struct text text;
-    text_init(&text, buffer, sizeof buffer);
+    text_init(&text, buffer, capacity);
+    text_put(&text, before);
     tlog_put_verifier(&text, verifier);
     text_put_char(&text, '\n');
     vault_path(path, site_dir, "vault/verifier");
-    return sys_replace_file(sys, path, text_bytes(&text), 0644, fault);
+    enum err err = text.full ? fault_set(fault, ERR_LIMIT, "the verifier file is too long")
+                             : sys_replace_file(sys, path, text_bytes(&text), 0644, fault);
+    memory_free(buffer);
+    return err;
 }
 
 static enum err write_keys(struct sys *sys, const char *site_dir, const struct tlog_signer *signer,
@@ -102,9 +83,35 @@ static enum err write_keys(struct sys *sys, const char *site_dir, const struct t
     return err;
 }
 
+static enum err write_first_recipients(struct sys *sys, const char *site_dir,
+                                       const uint8_t node[KEY_BYTES], const uint8_t *recovery,
+                                       struct recipients *recipients, struct fault *fault) {
+    *recipients = (struct recipients){.count = recovery ? 2 : 1, .labels = {"node", "recovery"}};
+    crypto_scalarmult_base(recipients->public_keys[0], node);
+    if (recovery)
+        memcpy(recipients->public_keys[1], recovery, KEY_BYTES);
+    return recipients_write(sys, site_dir, recipients, fault);
+}
+
+static enum err write_first_epoch(struct sys *sys, const char *site_dir,
+                                  const struct recipients *recipients, struct fault *fault) {
+    char vault_dir[VAULT_PATH_BYTES_MAX], path[VAULT_PATH_BYTES_MAX];
+    uint8_t key[KEY_BYTES];
+    vault_path(vault_dir, site_dir, "vault");
+    /* An unfinished start may have left one: nothing was sealed with it. */
+    vault_path(path, vault_dir, "keys/1");
+    if (sys_unlink(sys, path) && errno != ENOENT)
+        return fault_set_errno(fault, ERR_IO, errno, "an unfinished key is in the way", path);
+    randombytes_buf(key, sizeof key);
+    enum err err = epoch_file_write(sys, vault_dir, 1, 1, key, recipients, fault);
+    sodium_memzero(key, sizeof key);
+    return err;
+}
+
 enum err keys_create(struct sys *sys, const char *site_dir, const char *origin,
-                     struct fault *fault) {
+                     const uint8_t *recovery, struct fault *fault) {
     struct tlog_signer signer;
+    struct recipients recipients;
     uint8_t seed[KEY_BYTES], node[KEY_BYTES];
     randombytes_buf(seed, sizeof seed);
     randombytes_buf(node, sizeof node);
@@ -114,9 +121,11 @@ enum err keys_create(struct sys *sys, const char *site_dir, const char *origin,
     if (!err)
         err = write_keys(sys, site_dir, &signer, node, fault);
     if (!err)
-        err = write_epoch(sys, site_dir, node, fault);
+        err = write_first_recipients(sys, site_dir, node, recovery, &recipients, fault);
     if (!err)
-        err = write_verifier(sys, site_dir, &signer.verifier, fault);
+        err = write_first_epoch(sys, site_dir, &recipients, fault);
+    if (!err)
+        err = write_verifier(sys, site_dir, BYTES_NONE, &signer.verifier, fault);
     sodium_memzero(seed, sizeof seed);
     sodium_memzero(node, sizeof node);
     sodium_memzero(&signer, sizeof signer);
@@ -136,20 +145,93 @@ enum err keys_read_signer(struct sys *sys, const char *site_dir, struct tlog_sig
     return err;
 }
 
-/* The origin is the verifier's name: both are fixed when the site is made. */
-enum err keys_read_origin(struct sys *sys, const char *site_dir,
-                          char origin[TLOG_ORIGIN_BYTES_MAX + 1], struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX], buffer[512];
+/* The whole of vault/verifier; the caller frees it. */
+static enum err read_verifiers(struct sys *sys, const char *site_dir, uint8_t **buffer,
+                               struct bytes *lines, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
     size_t size = 0;
-    struct tlog_verifier verifier;
     vault_path(path, site_dir, "vault/verifier");
-    enum err err = sys_read_file(sys, path, buffer, sizeof buffer, &size, fault);
+    *buffer = memory_alloc(1, VERIFIER_BYTES_MAX);
+    if (!*buffer)
+        return fault_set(fault, ERR_MEMORY, "no memory for the verifier keys");
+    enum err err = sys_read_file(sys, path, *buffer, VERIFIER_BYTES_MAX, &size, fault);
+    *lines = bytes_from(*buffer, size);
+    return err;
+}
+
+enum err keys_read_log_name(struct sys *sys, const char *site_dir,
+                            char name[TLOG_ORIGIN_BYTES_MAX + 1], struct fault *fault) {
+    uint8_t *buffer;
+    struct bytes lines, first;
+    struct tlog_verifier verifier;
+    enum err err = read_verifiers(sys, site_dir, &buffer, &lines, fault);
+    if (!err && (!bytes_next_part(&lines, '\n', &first) || tlog_verifier_read(first, &verifier)))
+        err = fault_set(fault, ERR_CORRUPT, "vault/verifier cannot be read");
     if (!err)
-        err = tlog_verifier_read(bytes_from(buffer, size), &verifier);
-    if (err)
-        return fault_set_subject(fault, err, "the verifier key cannot be read", path);
-    snprintf(origin, TLOG_ORIGIN_BYTES_MAX + 1, "%s", verifier.name);
-    return ERR_OK;
+        snprintf(name, TLOG_ORIGIN_BYTES_MAX + 1, "%s", verifier.name);
+    memory_free(buffer);
+    return err;
+}
+
+enum err keys_verify_own(struct sys *sys, const char *site_dir, const struct tlog_signer *signer,
+                         struct bytes note, struct fault *fault) {
+    uint8_t *buffer;
+    struct bytes lines, line, body;
+    struct tlog_verifier verifier;
+    enum err err = read_verifiers(sys, site_dir, &buffer, &lines, fault);
+    bool holds = !err && !tlog_note_verify(note, &signer->verifier, &body);
+    while (!err && !holds && bytes_next_part(&lines, '\n', &line))
+        holds = !tlog_verifier_read(line, &verifier) &&
+                !memcmp(verifier.public_key, signer->verifier.public_key, KEY_BYTES) &&
+                !tlog_note_verify(note, &verifier, &body);
+    memory_free(buffer);
+    return err || holds ? err : fault_set(fault, ERR_CRYPTO, "this note is not ours");
+}
+
+static unsigned count_lines(struct bytes lines) {
+    unsigned count = 0;
+    struct bytes line;
+    while (bytes_next_part(&lines, '\n', &line))
+        count += !bytes_is_empty(line);
+    return count;
+}
+
+/* "<site>/veilleuse/<node>/<epoch>": what stands before the last slash stays. */
+static bool name_next_origin(const struct tlog_signer *signer, unsigned number, char *name,
+                             size_t name_bytes) {
+    const char *slash = strrchr(signer->verifier.name, '/');
+    uint8_t random[4];
+    randombytes_buf(random, sizeof random);
+    int size =
+        snprintf(name, name_bytes, "%.*s/%u-%08x",
+                 slash ? (int)(slash - signer->verifier.name) : (int)strlen(signer->verifier.name),
+                 signer->verifier.name, number, load_u32(random));
+    return size > 0 && (size_t)size < name_bytes;
+}
+
+enum err keys_begin_origin(struct sys *sys, const char *site_dir, struct tlog_signer *signer,
+                           struct fault *fault) {
+    char name[TLOG_NAME_BYTES_MAX + 1], buffer[KEY_FILE_BYTES_MAX];
+    uint8_t *verifiers, seed[KEY_BYTES];
+    struct bytes lines;
+    enum err err = read_verifiers(sys, site_dir, &verifiers, &lines, fault);
+    if (!err && !name_next_origin(signer, count_lines(lines) + 1, name, sizeof name))
+        err = fault_set(fault, ERR_LIMIT, "the origin's name is too long");
+    crypto_sign_ed25519_sk_to_seed(seed, signer->secret_key);
+    if (!err && tlog_signer_from_seed(signer, bytes_from_string(name), seed))
+        err = fault_set(fault, ERR_INPUT, "this is no name for a log");
+    sodium_memzero(seed, sizeof seed);
+    if (!err)
+        err = write_verifier(sys, site_dir, lines, &signer->verifier, fault);
+    struct text text;
+    text_init(&text, buffer, sizeof buffer);
+    if (!err)
+        tlog_put_signer(&text, signer);
+    if (!err)
+        err = write_key(sys, site_dir, "signing.key", &text, fault);
+    sodium_memzero(buffer, sizeof buffer);
+    memory_free(verifiers);
+    return err;
 }
 
 enum err keys_read_repeat(struct sys *sys, const char *site_dir, uint8_t key[KEY_BYTES],
@@ -163,8 +245,8 @@ enum err keys_read_repeat(struct sys *sys, const char *site_dir, uint8_t key[KEY
     return err;
 }
 
-static enum err read_node_secret(struct sys *sys, const char *site_dir, uint8_t secret[KEY_BYTES],
-                                 struct fault *fault) {
+enum err keys_read_node(struct sys *sys, const char *site_dir, uint8_t secret[KEY_BYTES],
+                        struct fault *fault) {
     char buffer[KEY_FILE_BYTES_MAX];
     struct bytes line;
     enum err err = read_key(sys, site_dir, "node.key", buffer, &line, fault);
@@ -174,115 +256,71 @@ static enum err read_node_secret(struct sys *sys, const char *site_dir, uint8_t 
     return err;
 }
 
-/* ---- epochs ---- */
+/* ---- recipients ---- */
 
-enum err keys_hash_epoch(struct sys *sys, const char *site_dir, uint32_t epoch,
-                         uint8_t hash[TLOG_HASH_BYTES], struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX], buffer[KEY_FILE_BYTES_MAX];
-    size_t size = 0;
-    struct sha256_ctx sha;
-    vault_path(path, site_dir, "vault/keys/%u", epoch);
-    enum err err = sys_read_file(sys, path, buffer, sizeof buffer, &size, fault);
-    if (err)
-        return err;
-    sha256_init(&sha);
-    sha256_update(&sha, size, (const uint8_t *)buffer);
-    sha256_digest(&sha, TLOG_HASH_BYTES, hash);
-    return ERR_OK;
+static bool take_recipient(struct recipients *recipients, struct bytes line) {
+    struct bytes key;
+    line = bytes_trim(line);
+    if (bytes_is_empty(line) || line.data[0] == '#')
+        return true;
+    if (recipients->count == RECIPIENT_COUNT_MAX || !bytes_next_part(&line, ' ', &key) ||
+        age_recipient_read(key, recipients->public_keys[recipients->count]) ||
+        line.size > VAULT_LABEL_BYTES_MAX)
+        return false;
+    char *label = recipients->labels[recipients->count++];
+    if (line.size)
+        memcpy(label, line.data, line.size);
+    label[line.size] = 0;
+    return true;
 }
 
-static bool open_recipient(struct bytes line, const uint8_t *node_secret,
-                           const uint8_t node_public[KEY_BYTES], uint8_t *key) {
-    struct bytes word, id;
-    uint8_t recipient[KEY_BYTES], sealed[SEALED_KEY_BYTES];
-    size_t size;
-    return bytes_next_part(&line, ' ', &word) && bytes_is(word, "recipient") &&
-           bytes_next_part(&line, ' ', &id) && id.size == 2 * KEY_BYTES &&
-           hex_decode(id, recipient, sizeof recipient) &&
-           !memcmp(recipient, node_public, sizeof recipient) &&
-           base64_decode(line, sealed, sizeof sealed, &size) && size == sizeof sealed &&
-           !crypto_box_seal_open(key, sealed, sizeof sealed, node_public, node_secret);
-}
-
-/* ERR_NOT_FOUND: there is no such epoch. */
-static enum err load_epoch(struct epoch_keys *keys, uint32_t epoch, struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX], buffer[KEY_FILE_BYTES_MAX];
-    size_t size = 0;
-    uint8_t public_key[KEY_BYTES];
-    vault_path(path, keys->site_dir, "vault/keys/%u", epoch);
-    enum err err = sys_read_file(keys->sys, path, buffer, sizeof buffer, &size, fault);
-    if (err)
-        return err;
-    crypto_scalarmult_base(public_key, keys->secrets);
-    struct bytes rest = bytes_from(buffer, size), line;
-    while (bytes_next_part(&rest, '\n', &line))
-        if (open_recipient(line, keys->secrets, public_key,
-                           keys->secrets + (size_t)(1 + epoch) * KEY_BYTES)) {
-            keys->is_known[epoch] = true;
-            return ERR_OK;
-        }
-    return fault_set_subject(fault, ERR_CRYPTO, "this node's key does not open", path);
-}
-
-static enum err find_newest(struct epoch_keys *keys, struct fault *fault) {
-    for (uint32_t epoch = 1; epoch < EPOCH_COUNT_MAX; epoch++) {
-        struct fault own = {0};
-        enum err err = load_epoch(keys, epoch, &own);
-        if (err == ERR_NOT_FOUND && epoch > 1)
-            return ERR_OK;
-        if (err) {
-            if (fault)
-                *fault = own;
-            return err;
-        }
-        keys->newest = epoch;
-    }
-    return ERR_OK;
-}
-
-enum err epoch_keys_open(struct epoch_keys **out, struct sys *sys, const char *site_dir,
+enum err recipients_read(struct sys *sys, const char *site_dir, struct recipients *recipients,
                          struct fault *fault) {
-    struct epoch_keys *keys = memory_alloc(1, sizeof *keys);
-    if (!keys)
-        return fault_set(fault, ERR_MEMORY, "no memory for keys");
-    keys->sys = sys;
-    snprintf(keys->site_dir, sizeof keys->site_dir, "%s", site_dir);
-    keys->secrets = sodium_malloc((size_t)(1 + EPOCH_COUNT_MAX) * KEY_BYTES);
-    enum err err =
-        keys->secrets ? ERR_OK : fault_set(fault, ERR_MEMORY, "no locked memory for keys");
-    if (!err)
-        err = read_node_secret(sys, site_dir, keys->secrets, fault);
-    if (!err)
-        err = find_newest(keys, fault);
-    if (err) {
-        epoch_keys_close(keys);
-        return err;
+    char path[VAULT_PATH_BYTES_MAX];
+    size_t size = 0;
+    struct fault own = {0};
+    *recipients = (struct recipients){0};
+    char *buffer = memory_alloc(1, RECIPIENTS_BYTES_MAX);
+    if (!buffer)
+        return fault_set(fault, ERR_MEMORY, "no memory for the recipients");
+    vault_path(path, site_dir, "keys/recipients");
+    enum err err = sys_read_file(sys, path, buffer, RECIPIENTS_BYTES_MAX, &size, &own);
+    if (err == ERR_NOT_FOUND) { /* a site made before there were others */
+        uint8_t secret[KEY_BYTES];
+        err = keys_read_node(sys, site_dir, secret, fault);
+        recipients->count = 1;
+        snprintf(recipients->labels[0], sizeof recipients->labels[0], "node");
+        if (!err)
+            crypto_scalarmult_base(recipients->public_keys[0], secret);
+        sodium_memzero(secret, sizeof secret);
+    } else if (err && fault) {
+        *fault = own;
     }
-    *out = keys;
-    return ERR_OK;
+    struct bytes rest = bytes_from(buffer, size), line;
+    while (!err && size && bytes_next_part(&rest, '\n', &line))
+        if (!take_recipient(recipients, line))
+            err = fault_set_subject(fault, ERR_CORRUPT, "a recipient cannot be read", path);
+    memory_free(buffer);
+    return err;
 }
 
-void epoch_keys_close(struct epoch_keys *keys) {
-    if (!keys)
-        return;
-    sodium_free(keys->secrets); /* wipes */
-    memory_free(keys);
-}
-
-const uint8_t *epoch_keys_find(struct epoch_keys *keys, uint32_t epoch) {
-    if (epoch == 0 || epoch >= EPOCH_COUNT_MAX)
-        return NULL;
-    if (!keys->is_known[epoch] && load_epoch(keys, epoch, NULL))
-        return NULL;
-    return keys->secrets + (size_t)(1 + epoch) * KEY_BYTES;
-}
-
-uint32_t epoch_keys_newest(const struct epoch_keys *keys) {
-    return keys->newest;
-}
-
-void epoch_blob_secret(const uint8_t epoch_key[KEY_BYTES], uint8_t secret[KEY_BYTES]) {
-    static const char label[] = "veilleuse blob identity/1";
-    crypto_generichash(secret, KEY_BYTES, (const uint8_t *)label, sizeof label - 1, epoch_key,
-                       KEY_BYTES);
+enum err recipients_write(struct sys *sys, const char *site_dir,
+                          const struct recipients *recipients, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    char *buffer = memory_alloc(1, RECIPIENTS_BYTES_MAX);
+    if (!buffer)
+        return fault_set(fault, ERR_MEMORY, "no memory for the recipients");
+    struct text text;
+    text_init(&text, buffer, RECIPIENTS_BYTES_MAX);
+    for (size_t i = 0; i < recipients->count; i++) {
+        age_put_recipient(&text, recipients->public_keys[i]);
+        text_put_char(&text, ' ');
+        text_put_string(&text, recipients->labels[i]);
+        text_put_char(&text, '\n');
+    }
+    vault_path(path, site_dir, "keys/recipients");
+    enum err err = text.full ? fault_set(fault, ERR_LIMIT, "too many recipients")
+                             : sys_replace_file(sys, path, text_bytes(&text), 0600, fault);
+    memory_free(buffer);
+    return err;
 }

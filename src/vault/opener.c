@@ -18,23 +18,24 @@ struct vault_opener {
     char vault_dir[VAULT_PATH_BYTES_MAX];
     struct epoch_keys *keys;
     struct sealer *sealer;
-    uint32_t blob_epoch; /* of the last entry unsealed: its blob is of the same epoch */
+    struct vault_reader *reader; /* for dictionaries; opened at need */
+    uint32_t blob_epoch;         /* of the last entry unsealed: its blob is of the same epoch */
     struct age_reader age;
     uint8_t sealed[READ_BYTES], plain[AGE_CHUNK_BYTES];
 };
 
 enum err vault_opener_open(struct vault_opener **out, struct sys *sys, const char *site_dir,
                            struct fault *fault) {
-    char origin[TLOG_ORIGIN_BYTES_MAX + 1];
+    char log_name[TLOG_ORIGIN_BYTES_MAX + 1];
     struct vault_opener *opener = memory_alloc(1, sizeof *opener);
     if (!opener || sodium_init() < 0)
         return fault_set(fault, ERR_MEMORY, "no memory for an opener");
     opener->sys = sys;
     vault_path(opener->vault_dir, site_dir, "vault");
-    enum err err = keys_read_origin(sys, site_dir, origin, fault);
+    enum err err = keys_read_log_name(sys, site_dir, log_name, fault);
     if (!err)
         err = epoch_keys_open(&opener->keys, sys, site_dir, fault);
-    if (!err && sealer_open(&opener->sealer, origin))
+    if (!err && sealer_open(&opener->sealer, log_name))
         err = fault_set(fault, ERR_MEMORY, "no memory for an opener");
     if (err) {
         vault_opener_close(opener);
@@ -48,22 +49,60 @@ void vault_opener_close(struct vault_opener *opener) {
     if (!opener)
         return;
     sealer_close(opener->sealer);
+    vault_reader_close(opener->reader);
     epoch_keys_close(opener->keys);
     sodium_memzero(opener, sizeof *opener);
     memory_free(opener);
 }
 
+/* The dictionary stands in an entry of the same epoch, compressed without one. */
+static enum err load_dictionary(struct vault_opener *opener, uint32_t index, const uint8_t *key,
+                                struct fault *fault) {
+    struct bytes stored;
+    struct vault_entry entry;
+    uint32_t needed;
+    enum err err = ERR_OK;
+    if (!opener->reader)
+        err = vault_reader_open(&opener->reader, opener->sys, opener->vault_dir, fault);
+    if (!err)
+        err = vault_reader_sealed(opener->reader, index, UINT64_MAX, &stored, fault);
+    if (!err)
+        err = sealer_unseal(opener->sealer, stored, key, &entry, &needed);
+    if (!err && entry.kind != VAULT_DICTIONARY)
+        err = ERR_CORRUPT;
+    if (!err)
+        err = sealer_add_dictionary(opener->sealer, index, entry.body);
+    /* Never "erased" or "not there yet": the entry that needs it is here. */
+    if (err == ERR_NOT_FOUND || err == ERR_MORE)
+        err = ERR_CORRUPT;
+    return err ? fault_set_at(fault, err, "the dictionary of an entry cannot be read, entry", index)
+               : ERR_OK;
+}
+
 enum err vault_opener_unseal(struct vault_opener *opener, struct bytes sealed,
                              struct vault_entry *entry, struct fault *fault) {
-    uint32_t epoch;
-    enum err err = sealed_epoch(sealed, &epoch);
-    const uint8_t *key = err ? NULL : epoch_keys_find(opener->keys, epoch);
-    if (!err && !key)
-        return fault_set_at(fault, ERR_AUTH, "there is no key here for the epoch", epoch);
+    struct seal_header header;
+    const uint8_t *key = NULL;
+    uint32_t dictionary;
+    enum err err = seal_header_read(sealed, &header);
+    opener->blob_epoch = 0;
+    if (!err && !header.is_open)
+        err = epoch_keys_find(opener->keys, header.epoch, &key, NULL);
+    if (err == ERR_NOT_FOUND)
+        return fault_set_at(fault, err, "the key of this epoch is erased, epoch", header.epoch);
     if (!err)
-        err = sealer_unseal(opener->sealer, sealed, key, entry);
-    opener->blob_epoch = err ? 0 : epoch;
+        err = sealer_unseal(opener->sealer, sealed, key, entry, &dictionary);
+    if (err == ERR_NOT_FOUND) {
+        err = load_dictionary(opener, dictionary, key, fault);
+        if (!err)
+            err = sealer_unseal(opener->sealer, sealed, key, entry, &dictionary);
+    }
+    opener->blob_epoch = err ? 0 : header.epoch;
     return err ? fault_set(fault, err, "an entry cannot be unsealed") : ERR_OK;
+}
+
+void vault_opener_forget(struct vault_opener *opener, uint32_t epoch) {
+    epoch_keys_forget(opener->keys, epoch);
 }
 
 static enum err give(struct vault_opener *opener, size_t plain_bytes, vault_take take,
@@ -100,8 +139,9 @@ enum err vault_opener_blob(struct vault_opener *opener, const struct vault_entry
     char hex[65], path[VAULT_PATH_BYTES_MAX];
     uint8_t secret[KEY_BYTES];
     struct text text;
-    const uint8_t *key = epoch_keys_find(opener->keys, opener->blob_epoch);
-    if (!key || entry->blob_name.size != TLOG_HASH_BYTES)
+    const uint8_t *key;
+    if (entry->blob_name.size != TLOG_HASH_BYTES ||
+        epoch_keys_find(opener->keys, opener->blob_epoch, &key, NULL))
         return fault_set(fault, ERR_STATE, "this entry has no blob that can be opened");
     text_init(&text, hex, sizeof hex);
     text_put_hex(&text, entry->blob_name);

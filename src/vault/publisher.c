@@ -11,6 +11,7 @@
  *   The kept copy comes last, so that one larger than `checkpoint` always means that an old checkpoint was put back; a
  *   missing one is made good at the next start.
  */
+#include "vault/continuity.h"
 #include "vault/keys.h"
 #include "vault/layout.h"
 
@@ -28,6 +29,7 @@
 #define BUNDLES_PER_ROUND 64u
 #define FILES_PER_ROUND   (2 * BUNDLES_PER_ROUND + 4 * LEVELS + 8)
 #define DIRS_PER_ROUND    64u
+#define MEMORY_LINE_MAX   (TLOG_ORIGIN_BYTES_MAX + 128u)
 
 /* The rightmost, not yet full tile of a level. */
 struct level {
@@ -44,8 +46,12 @@ struct vault_publisher {
     struct level levels[LEVELS];
     uint64_t size; /* of the tree in levels */
     uint64_t published;
-    uint64_t signed_size;
-    struct tlog_hash signed_root;
+    struct signed_tree signed_tree; /* the largest under this origin */
+    struct continuity continuity;
+    const char *memory_dir;
+    bool is_new_origin; /* it began in this life */
+    uint64_t
+        lost_from; /* entries from here on were signed once and are not here any more; UINT64_MAX: none */
     uint8_t *bundle;
     size_t bundle_bytes;
     uint8_t *back;      /* for reading back */
@@ -231,48 +237,56 @@ static enum err write_partials(struct vault_publisher *publisher, struct fault *
 
 /* ---- what has been signed ---- */
 
+/* Nothing was signed under this origin yet when there is no such file, or it speaks of an earlier origin. */
 static enum err read_signed(struct vault_publisher *publisher, struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX], buffer[256];
-    size_t size = 0, root_bytes;
+    char path[VAULT_PATH_BYTES_MAX], buffer[MEMORY_LINE_MAX];
+    size_t size = 0;
     struct fault own = {0};
+    publisher->signed_tree = (struct signed_tree){0};
+    tlog_empty_hash(&publisher->signed_tree.root);
     vault_path(path, publisher->site_dir, "keys/signed");
     enum err err = sys_read_file(publisher->sys, path, buffer, sizeof buffer, &size, &own);
     if (err == ERR_NOT_FOUND)
         return ERR_OK;
-    struct bytes rest = bytes_trim(bytes_from(buffer, err ? 0 : size)), number;
-    if (!err && bytes_next_part(&rest, ' ', &number) &&
-        bytes_to_u64(number, &publisher->signed_size) &&
-        base64_decode(rest, publisher->signed_root.bytes, TLOG_HASH_BYTES, &root_bytes) &&
-        root_bytes == TLOG_HASH_BYTES)
-        return ERR_OK;
-    return fault_set_subject(fault, err ? err : ERR_CORRUPT, "what was signed last cannot be read",
-                             path);
+    struct signed_tree tree;
+    struct bytes line = bytes_trim(bytes_from(buffer, err ? 0 : size));
+    if (err || !signed_tree_read(line, NULL, &tree))
+        return fault_set_subject(fault, err ? err : ERR_CORRUPT,
+                                 "what was signed last cannot be read", path);
+    if (signed_tree_read(line, publisher->signer->verifier.name, &tree))
+        publisher->signed_tree = tree;
+    return ERR_OK;
+}
+
+static enum err write_signed(struct vault_publisher *publisher, const struct signed_tree *tree,
+                             struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX], buffer[MEMORY_LINE_MAX];
+    struct text text;
+    text_init(&text, buffer, sizeof buffer);
+    signed_tree_put(&text, tree, publisher->signer->verifier.name);
+    vault_path(path, publisher->site_dir, "keys/signed");
+    return sys_replace_file(publisher->sys, path, text_bytes(&text), 0600, fault);
 }
 
 /* The compare-and-swap: a size signed before must have had this root. */
 static enum err claim(struct vault_publisher *publisher, const struct tlog_hash *root,
                       struct fault *fault) {
-    if (publisher->size < publisher->signed_size)
+    const struct signed_tree *last = &publisher->signed_tree;
+    struct signed_tree next = {publisher->size, *root};
+    if (next.size < last->size)
         return ERR_OK; /* on the way to what was signed already: nothing is signed here */
-    if (publisher->size == publisher->signed_size)
-        return memcmp(root, &publisher->signed_root, sizeof *root)
-                   ? fault_set_at(fault, ERR_CORRUPT, "another tree was signed for size",
-                                  publisher->size)
+    if (next.size == last->size)
+        return memcmp(root, &last->root, sizeof *root)
+                   ? fault_set_at(fault, ERR_CORRUPT, "another tree was signed for size", next.size)
                    : ERR_OK;
-    char path[VAULT_PATH_BYTES_MAX], buffer[128];
-    struct text text;
-    text_init(&text, buffer, sizeof buffer);
-    text_put_u64(&text, publisher->size);
-    text_put_char(&text, ' ');
-    text_put_base64(&text, bytes_from(root->bytes, TLOG_HASH_BYTES));
-    text_put_char(&text, '\n');
-    vault_path(path, publisher->site_dir, "keys/signed");
-    enum err err = sys_replace_file(publisher->sys, path, text_bytes(&text), 0600, fault);
-    if (err)
-        return err;
-    publisher->signed_size = publisher->size;
-    publisher->signed_root = *root;
-    return ERR_OK;
+    enum err err = continuity_intend(&publisher->continuity, &next, fault);
+    if (!err)
+        err = write_signed(publisher, &next, fault);
+    if (!err)
+        err = continuity_settle(&publisher->continuity, &next, fault);
+    if (!err)
+        publisher->signed_tree = next;
+    return err;
 }
 
 /* ---- making it visible ---- */
@@ -393,11 +407,11 @@ static enum err finish_round(struct vault_publisher *publisher, struct fault *fa
     enum err err = claim(publisher, &root, fault);
     if (!err)
         err = rename_all(publisher, fault);
-    if (!err && publisher->size >= publisher->signed_size)
+    if (!err && publisher->size >= publisher->signed_tree.size)
         err = sign(publisher, &root, fault);
     if (err)
         return err;
-    if (publisher->size >= publisher->signed_size) {
+    if (publisher->size >= publisher->signed_tree.size) {
         remove_old_partials(publisher, publisher->published);
         publisher->published = publisher->size;
     }
@@ -435,10 +449,9 @@ static enum err load_tree(struct vault_publisher *publisher, struct fault *fault
         return fault_set(fault, ERR_MEMORY, "no memory for a checkpoint");
     vault_path(path, publisher->vault_dir, "checkpoint");
     enum err err = checkpoint_load(publisher->sys, path, file, fault);
-    struct bytes body;
     if (!err && file->note_bytes)
-        err = tlog_note_verify(bytes_from(file->note, file->note_bytes),
-                               &publisher->signer->verifier, &body);
+        err = keys_verify_own(publisher->sys, publisher->site_dir, publisher->signer,
+                              bytes_from(file->note, file->note_bytes), fault);
     if (err)
         fault_set_subject(fault, err, "the published checkpoint is not ours", path);
     publisher->size = publisher->published = err ? 0 : file->checkpoint.size;
@@ -476,22 +489,56 @@ static enum err load_state(struct vault_publisher *publisher, struct fault *faul
     enum err err = load_tree(publisher, fault);
     if (!err)
         err = load_bundle(publisher, fault);
-    if (!err)
-        err = read_signed(publisher, fault);
-    if (!err && publisher->published > publisher->signed_size) {
-        /* A vault put here without its keys/signed: what is published was signed. */
-        publisher->signed_size = publisher->published;
-        tree_root(publisher, &publisher->signed_root);
-    }
-    return err;
+    return err ? err : read_signed(publisher, fault);
+}
+
+/* ---- epochs of the origin ---- */
+
+/* The tree as it stands on the disk, under the new name. */
+static enum err sign_anew(struct vault_publisher *publisher, struct fault *fault) {
+    struct tlog_hash root;
+    if (publisher->size == 0)
+        return ERR_OK;
+    tree_root(publisher, &root);
+    enum err err = claim(publisher, &root, fault);
+    return err ? err : sign(publisher, &root, fault);
+}
+
+static enum err begin_origin(struct vault_publisher *publisher, struct fault *fault) {
+    continuity_close(&publisher->continuity);
+    enum err err = keys_begin_origin(publisher->sys, publisher->site_dir, publisher->signer, fault);
+    if (err)
+        return err;
+    publisher->signed_tree = (struct signed_tree){0};
+    publisher->is_new_origin = true;
+    continuity_open(&publisher->continuity, publisher->sys, publisher->memory_dir,
+                    &publisher->signer->verifier);
+    return sign_anew(publisher, fault);
+}
+
+/* What a start may go on with: the same origin, when nothing can have been signed since; else the next. */
+static enum err take_up_origin(struct vault_publisher *publisher, struct fault *fault) {
+    continuity_open(&publisher->continuity, publisher->sys, publisher->memory_dir,
+                    &publisher->signer->verifier);
+    const struct signed_tree *last = &publisher->signed_tree;
+    bool is_first =
+        last->size == 0 && publisher->published == 0 && !publisher->continuity.was_there;
+    if (is_first)
+        return ERR_OK;
+    if (last->size >= publisher->published && continuity_is_shown(&publisher->continuity, last))
+        return continuity_settle(&publisher->continuity, last, fault);
+    return begin_origin(publisher, fault);
 }
 
 enum err vault_publisher_open(struct vault_publisher **out, struct sys *sys, const char *site_dir,
-                              struct fault *fault) {
+                              const char *memory_dir, struct fault *fault) {
     struct vault_publisher *publisher = memory_alloc(1, sizeof *publisher);
     if (!publisher || sodium_init() < 0)
         return fault_set(fault, ERR_MEMORY, "no memory for a publisher");
     publisher->sys = sys;
+    publisher->continuity.fd = -1;
+    publisher->lost_from = UINT64_MAX;
+    publisher->memory_dir = memory_dir ? memory_dir : VAULT_MEMORY_DIR;
     snprintf(publisher->site_dir, sizeof publisher->site_dir, "%s", site_dir);
     vault_path(publisher->vault_dir, site_dir, "vault");
     publisher->signer = sodium_malloc(sizeof *publisher->signer);
@@ -509,6 +556,8 @@ enum err vault_publisher_open(struct vault_publisher **out, struct sys *sys, con
         err = vault_reader_open(&publisher->reader, sys, publisher->vault_dir, fault);
     if (!err)
         err = load_state(publisher, fault);
+    if (!err)
+        err = take_up_origin(publisher, fault);
     if (err) {
         vault_publisher_close(publisher);
         return err;
@@ -520,6 +569,7 @@ enum err vault_publisher_open(struct vault_publisher **out, struct sys *sys, con
 void vault_publisher_close(struct vault_publisher *publisher) {
     if (!publisher)
         return;
+    continuity_close(&publisher->continuity);
     sodium_free(publisher->signer);
     vault_reader_close(publisher->reader);
     memory_free(publisher->bundle);
@@ -527,6 +577,17 @@ void vault_publisher_close(struct vault_publisher *publisher) {
     memory_free(publisher->files);
     memory_free(publisher->dirs);
     memory_free(publisher);
+}
+
+const char *vault_publisher_origin(const struct vault_publisher *publisher, bool *is_new,
+                                   bool *is_remembered) {
+    *is_new = publisher->is_new_origin;
+    *is_remembered = publisher->continuity.fd >= 0;
+    return publisher->signer->verifier.name;
+}
+
+uint64_t vault_publisher_lost_from(const struct vault_publisher *publisher) {
+    return publisher->lost_from;
 }
 
 uint64_t vault_published_size(const struct vault_publisher *publisher) {
@@ -542,8 +603,9 @@ static uint64_t round_target(const struct vault_publisher *publisher, uint64_t d
         target = round;
     if (whole_only)
         target -= target % TLOG_TILE_WIDTH;
-    if (publisher->signed_size > publisher->published && publisher->signed_size <= durable_size)
-        target = publisher->signed_size;
+    if (publisher->signed_tree.size > publisher->published &&
+        publisher->signed_tree.size <= durable_size)
+        target = publisher->signed_tree.size;
     return target;
 }
 
@@ -551,9 +613,13 @@ enum err vault_publish(struct vault_publisher *publisher, uint64_t durable_size,
                        uint64_t *published, struct fault *fault) {
     uint64_t target = round_target(publisher, durable_size, whole_only);
     *published = publisher->published;
-    if (publisher->signed_size > durable_size)
-        return fault_set_at(fault, ERR_STATE, "more was signed than is here (an older disk?), size",
-                            publisher->signed_size);
+    /* Entries are missing that were signed. What comes now cannot stand under the same name. */
+    if (publisher->signed_tree.size > durable_size) {
+        publisher->lost_from = durable_size;
+        enum err err = begin_origin(publisher, fault);
+        if (err)
+            return err;
+    }
     if (target <= publisher->published)
         return ERR_OK;
     publisher->file_count = publisher->dir_count = 0;

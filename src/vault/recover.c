@@ -24,39 +24,56 @@ static void remove_unfinished_blobs(struct vault_writer *writer) {
     closedir(dir);
 }
 
-/* The clock goes on from the last entry; the repeats that the cache lacks are read from the entries. */
-static enum err read_entries(struct vault_writer *writer, struct fault *fault) {
-    struct vault_reader *reader;
-    enum err err = vault_reader_open(&reader, writer->sys, writer->vault_dir, fault);
+/* Entry `index` in plaintext; false: its epoch is erased. */
+static enum err read_entry(struct vault_reader *reader, struct vault_opener *opener, uint64_t index,
+                           uint64_t size, struct vault_entry *entry, bool *is_readable,
+                           struct fault *fault) {
+    struct bytes sealed;
+    enum err err = vault_reader_sealed(reader, index, size, &sealed, fault);
     if (err)
         return err;
+    err = vault_opener_unseal(opener, sealed, entry, fault);
+    *is_readable = !err;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static void take_repeat(struct vault_writer *writer, uint64_t index,
+                        const struct vault_entry *entry) {
+    uint8_t record[REPEAT_RECORD_BYTES];
+    if (entry->digest.size != DIGEST_BYTES || index < writer->repeats.known_size)
+        return;
+    repeats_add(&writer->repeats, entry->digest.data, index, entry->received_at);
+    repeat_record_put(record, entry->digest.data, index);
+    repeats_save(&writer->repeats, writer->sys, bytes_from(record, sizeof record));
+}
+
+/* The clock goes on from the last entry; the repeats that the cache lacks are read from the entries. */
+static enum err read_entries(struct vault_writer *writer, struct fault *fault) {
+    struct vault_reader *reader = NULL;
+    struct vault_opener *opener = NULL;
     uint64_t size = writer->durable_size, from = writer->repeats.known_size;
     uint64_t kept = writer->options.repeat_count_max;
     if (size > kept && from < size - kept)
         from = size - kept;
     if (from == size && size > 0)
         from = size - 1; /* at least the last, for the clock */
+    struct fault own = {0};
+    enum err err = vault_reader_open(&reader, writer->sys, writer->vault_dir, &own);
+    if (!err)
+        err = vault_opener_open(&opener, writer->sys, writer->site_dir, &own);
     for (uint64_t index = from; index < size && !err; index++) {
-        struct bytes sealed;
         struct vault_entry entry;
-        uint32_t epoch = 0;
-        err = vault_reader_sealed(reader, index, size, &sealed, fault);
-        if (!err)
-            err = sealed_epoch(sealed, &epoch);
-        const uint8_t *key = err ? NULL : epoch_keys_find(writer->keys, epoch);
-        if (!err && key)
-            err = sealer_unseal(writer->sealer, sealed, key, &entry);
-        if (err || !key)
+        bool is_readable = false;
+        err = read_entry(reader, opener, index, size, &entry, &is_readable, &own);
+        if (err || !is_readable)
             continue;
         hlc_observe(&writer->hlc, entry.clock);
-        if (entry.digest.size != DIGEST_BYTES || index < writer->repeats.known_size)
-            continue;
-        uint8_t record[REPEAT_RECORD_BYTES];
-        repeats_add(&writer->repeats, entry.digest.data, index, entry.received_at);
-        repeat_record_put(record, entry.digest.data, index);
-        repeats_save(&writer->repeats, writer->sys, bytes_from(record, sizeof record));
+        take_repeat(writer, index, &entry);
     }
+    vault_opener_close(opener);
     vault_reader_close(reader);
+    if (err && fault)
+        *fault = own;
     return err ? fault_set(fault, err, "the newest entries cannot be read") : ERR_OK;
 }
 

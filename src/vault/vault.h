@@ -25,15 +25,17 @@
 #define VAULT_INLINE_BYTES_MAX (48u * 1024u)
 #define VAULT_PATH_BYTES_MAX   1024u
 #define VAULT_RESERVE_BYTES    (UINT64_C(256) << 20)
+#define VAULT_LABEL_BYTES_MAX  63u /* of a recipient of keys */
 
 enum vault_kind {                    /* numbers are part of the format */
                   VAULT_MESSAGE = 1, /* bytes from a system, as they came */
                   VAULT_FACT = 2,    /* entered by a person: FHIR R4 JSON */
-                  VAULT_KEY = 3,     /* the hash of keys/<epoch> */
+                  VAULT_KEY = 3,     /* the hash of a file in keys/; stored open, not sealed */
                   VAULT_BLOB =
                       4, /* a message whose bytes are in blob/: body is a struct vault_blob_ref as docs/format/vault.md has it */
                   VAULT_NOTE =
-                      5 /* of the system: start, declared downtime, a chart that died twice on an entry */
+                      5, /* of the system: start, declared downtime, a chart that died twice on an entry */
+                  VAULT_DICTIONARY = 6 /* what the entries of its epoch are compressed with */
 };
 enum vault_flag {
     VAULT_CLOCK_DOUBTFUL = 1,
@@ -53,13 +55,20 @@ struct vault_entry {
     uint64_t body_bytes;    /* the whole body's size, blob or not */
     struct bytes blob_name; /* 32 bytes of SHA-256 of the sealed file; empty unless a blob */
     struct bytes digest; /* 16 bytes: keyed digest of the body, for repeats; given by the writer */
+    /* States again what entry `restated_index` said at `restated_clock`, before that one's epoch is erased. */
+    bool is_restated;
+    uint64_t restated_index;
+    hlc_stamp restated_clock;
 };
 
 /* ---- making one; its keys ---- */
 
-/* Lay out <site>/vault and <site>/keys: signing key, node key, repeat key, first epoch key. ERR_STATE if there is one. */
+#define VAULT_PUBLIC_KEY_BYTES 32 /* X25519, of who may read */
+
+/* Lay out <site>/vault and <site>/keys: signing key, node key, repeat key, first epoch key. ERR_STATE if there is one.
+ * `recovery`: the public half of the offline recovery key; NULL: none. */
 MUST_CHECK enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
-                                 struct fault *fault);
+                                 const uint8_t *recovery, struct fault *fault);
 
 /* ---- writer: commit only ---- */
 struct vault_writer;
@@ -101,6 +110,20 @@ bool vault_writer_is_full(struct vault_writer *writer);
 /* Publication reached `size`: whole segments below it are not needed any more. */
 void vault_writer_published(struct vault_writer *writer, uint64_t size);
 
+/* ---- epochs: only between batches, with nothing pending ---- */
+/* The number of the epoch that new entries are sealed under. */
+uint32_t vault_writer_epoch(const struct vault_writer *writer);
+/* What is due from time to time: the day's new epoch, a better dictionary. Cheap to ask. An error changes nothing and is
+ * tried again in a minute. */
+bool vault_writer_is_due(const struct vault_writer *writer);
+MUST_CHECK enum err vault_writer_tend(struct vault_writer *writer, struct fault *fault);
+/* Begin the next epoch, wrapped to the recipients as they are now. After an error the old one goes on. */
+MUST_CHECK enum err vault_writer_rotate(struct vault_writer *writer, struct fault *fault);
+/* Wrap every epoch there is to one who came later. */
+MUST_CHECK enum err vault_writer_wrap_past(struct vault_writer *writer,
+                                           const uint8_t public_key[VAULT_PUBLIC_KEY_BYTES],
+                                           uint32_t *epoch_count, struct fault *fault);
+
 /* A large body, streamed; several at once. finish makes the file durable, then appends its reference as above, and takes
  * the blob whatever comes of it. ERR_LIMIT: the pending batch was full; sync when it is nearly so, before finish. */
 struct vault_blob_writer;
@@ -115,8 +138,17 @@ void vault_blob_abort(struct vault_blob_writer *blob);
 
 /* ---- publisher: publish only; holds the signing key, no epoch key ---- */
 struct vault_publisher;
+#define VAULT_MEMORY_DIR "/dev/shm"
+/* `memory_dir`: memory that ends with the machine's run, where what was signed last is remembered outside the disk; NULL:
+ * VAULT_MEMORY_DIR. When what it says does not show that this disk is the newest, the origin's next epoch begins. */
 MUST_CHECK enum err vault_publisher_open(struct vault_publisher **publisher, struct sys *sys,
-                                         const char *site_dir, struct fault *fault);
+                                         const char *site_dir, const char *memory_dir,
+                                         struct fault *fault);
+/* The origin it signs under; did that begin in this life; will the next life be able to go on with it? */
+const char *vault_publisher_origin(const struct vault_publisher *publisher, bool *is_new,
+                                   bool *is_remembered);
+/* Entries from this index on were signed once and are not here any more; UINT64_MAX: none are missing. */
+uint64_t vault_publisher_lost_from(const struct vault_publisher *publisher);
 void vault_publisher_close(struct vault_publisher *publisher);
 /* Bundles, tiles, read back and hashed again, checkpoint signed: up to `durable_size`. With `whole_only`, only
  * complete bundles (of 256). Does a bounded amount of work: call again while *published < what is wanted. */
@@ -143,9 +175,11 @@ struct vault_opener;
 MUST_CHECK enum err vault_opener_open(struct vault_opener **opener, struct sys *sys,
                                       const char *site_dir, struct fault *fault);
 void vault_opener_close(struct vault_opener *opener);
-/* Unseal; views point into the opener's buffer until the next call. */
+/* Unseal; views point into the opener's buffer until the next call. ERR_NOT_FOUND: the entry's epoch is erased. */
 MUST_CHECK enum err vault_opener_unseal(struct vault_opener *opener, struct bytes sealed,
                                         struct vault_entry *entry, struct fault *fault);
+/* The epoch's key is erased, or will be: forget it. */
+void vault_opener_forget(struct vault_opener *opener, uint32_t epoch);
 /* The plaintext of a blob, in pieces: `take` gets each (return an error to stop). */
 typedef enum err (*vault_take)(void *owner, struct bytes piece);
 MUST_CHECK enum err vault_opener_blob(struct vault_opener *opener, const struct vault_entry *entry,
@@ -155,6 +189,9 @@ MUST_CHECK enum err vault_opener_blob(struct vault_opener *opener, const struct 
 struct vault_report {
     uint64_t published_size, durable_size; /* durable: with what stands in the segments */
     uint64_t bytes_read, blob_count, checkpoint_count;
+    uint64_t
+        erased_count; /* files of keys/ that are not there any more: their epochs cannot be read */
+    uint64_t from;    /* entries below this were not looked at: verified before, or --quick */
     char origin[TLOG_ORIGIN_BYTES_MAX + 1];
     char root_base64[64];
     bool is_whole;
@@ -164,10 +201,13 @@ struct vault_report {
     char damage[200];                        /* in words */
 };
 struct vault_verify_options {
-    bool quick;            /* from the last verified point: checkpoint, last tiles, segments */
-    unsigned worker_count; /* processes; 0: one a core */
-    const char *
-        verifier_text; /* the public key, when PATH is not a site; NULL: the one beside the vault */
+    bool
+        quick; /* from the point verified last; without one, the signed edge and the segments alone */
+    const char *point_path; /* where that point is kept; NULL: in the site's cache/ */
+    unsigned worker_count;  /* processes; 0: one a core */
+    /* Public keys, one a line, from elsewhere; NULL: those beside the vault, which only accidents do not change. Other
+     * names of a key that is given count as it does. */
+    const char *verifier_text;
 };
 /* `path`: a site or a vault. ERR_OK: whole. ERR_CORRUPT or ERR_CRYPTO: the report says where. */
 MUST_CHECK enum err vault_verify(struct sys *sys, const char *path,

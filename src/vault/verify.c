@@ -3,14 +3,12 @@
  *
  * The entries are hashed by several processes, each a range of bundles, against the level-0 tiles; the tree above is
  * made by the parent alone from those tiles. The first damaged place is the one with the lowest index. */
-#include "vault/layout.h"
+#include "vault/verify.h"
 
 #include "base/pool.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <nettle/sha2.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,32 +18,9 @@
 #define LEVELS          8u
 #define WORKERS_MAX     64u
 #define CHECKPOINTS_MAX 1000000u
+#define VERIFIERS_BYTES ((size_t)1 << 20)
 
-struct damage { /* also what a worker writes to its pipe */
-    uint64_t index, at, bytes_read;
-    char file[VAULT_PATH_BYTES_MAX];
-    char what[200];
-    bool is_found;
-};
-
-struct verify {
-    struct sys *sys;
-    const char *vault_dir;
-    struct tlog_verifier verifier;
-    struct checkpoint_file *checkpoint;
-    struct vault_report *report;
-    uint8_t *bundle;
-    uint8_t tile[TLOG_TILE_BYTES];
-    struct level {
-        struct tlog_hash hashes[TLOG_TILE_WIDTH];
-        unsigned width;
-        uint64_t number;
-    } levels[LEVELS];
-    uint64_t *sizes; /* of the kept checkpoints, ascending */
-    size_t size_count, size_at;
-};
-
-static void found(struct damage *damage, const char *file, uint64_t index, uint64_t at,
+void damage_found(struct damage *damage, const char *file, uint64_t index, uint64_t at,
                   const char *what) {
     if (damage->is_found && damage->index <= index)
         return;
@@ -98,25 +73,28 @@ static bool read_tile(const struct verify *verify, unsigned l, uint64_t number, 
     damage->bytes_read += size;
     if (!err && size == (is_wider ? TLOG_TILE_WIDTH : width) * (size_t)TLOG_HASH_BYTES)
         return true;
-    found(damage, path, number << (8 * l) << 8, 0, "the tile is missing or of a wrong size");
+    damage_found(damage, path, number << (8 * l) << 8, 0, "the tile is missing or of a wrong size");
     return false;
 }
 
 /* ---- a bundle against its level-0 tile ---- */
 
-static bool check_entry(const struct verify *verify, struct damage *damage, const char *path,
+static bool check_entry(struct verify *verify, struct damage *damage, const char *path,
                         uint64_t index, struct bytes rest, size_t at, size_t *size) {
     if (rest.size < 2 || rest.size - 2 < load_u16(rest.data)) {
-        found(damage, path, index, at, "the bundle ends in the middle of an entry");
+        damage_found(damage, path, index, at, "the bundle ends in the middle of an entry");
         return false;
     }
     struct tlog_hash leaf;
     *size = 2 + (size_t)load_u16(rest.data);
     tlog_leaf_hash(bytes_from(rest.data + 2, *size - 2), &leaf);
     const uint8_t *wanted = verify->tile + (index % TLOG_TILE_WIDTH) * TLOG_HASH_BYTES;
-    if (memcmp(leaf.bytes, wanted, TLOG_HASH_BYTES) == 0)
+    if (memcmp(leaf.bytes, wanted, TLOG_HASH_BYTES) == 0) {
+        if (index >= verify->from)
+            verify_named_files(verify, bytes_from(rest.data + 2, *size - 2), index, damage);
         return true;
-    found(damage, path, index, at, "the entry is not the one whose hash stands in the tree");
+    }
+    damage_found(damage, path, index, at, "the entry is not the one whose hash stands in the tree");
     return false;
 }
 
@@ -130,7 +108,7 @@ static void check_bundle(struct verify *verify, uint64_t number, struct damage *
         return;
     if (read_either(verify, TLOG_LEVEL_ENTRIES, number, width, path, verify->bundle,
                     BUNDLE_BYTES_MAX, &bundle_bytes, &is_wider)) {
-        found(damage, path, first, 0, "the bundle is missing or cannot be read");
+        damage_found(damage, path, first, 0, "the bundle is missing or cannot be read");
         return;
     }
     damage->bytes_read += bundle_bytes;
@@ -142,7 +120,7 @@ static void check_bundle(struct verify *verify, uint64_t number, struct damage *
         at += size;
     }
     if (at != bundle_bytes && !is_wider)
-        found(damage, path, first + width - 1, at, "there are bytes behind the last entry");
+        damage_found(damage, path, first + width - 1, at, "there are bytes behind the last entry");
 }
 
 static void check_range(struct verify *verify, uint64_t from, uint64_t to, struct damage *damage) {
@@ -150,10 +128,20 @@ static void check_range(struct verify *verify, uint64_t from, uint64_t to, struc
         check_bundle(verify, number, damage);
 }
 
-/* A worker's whole life: its range, its finding into the pipe. */
-static void work(struct verify *verify, uint64_t from, uint64_t to, int fd) {
+/* One of several workers, or the only one: its range of bundles, its blobs. */
+static void check_share(struct verify *verify, uint64_t first, uint64_t count, unsigned worker,
+                        unsigned worker_count, struct damage *damage) {
+    check_range(verify, first + count * worker / worker_count,
+                first + count * (worker + 1) / worker_count, damage);
+    if (!verify->is_quick)
+        verify_blobs(verify, worker, worker_count, damage);
+}
+
+/* A worker's whole life: its share, its finding into the pipe. */
+static void work(struct verify *verify, uint64_t first, uint64_t count, unsigned worker,
+                 unsigned worker_count, int fd) {
     struct damage damage = {.index = UINT64_MAX};
-    check_range(verify, from, to, &damage);
+    check_share(verify, first, count, worker, worker_count, &damage);
     enum err err = sys_write_all(NULL, fd, bytes_from(&damage, sizeof damage), "pipe", NULL);
     _exit(err ? 1 : 0);
 }
@@ -166,20 +154,23 @@ static void take_finding(int fd, struct damage *damage) {
            (size = sys_read(NULL, fd, (char *)&own + filled, sizeof own - filled)) > 0)
         filled += (size_t)size;
     if (filled < sizeof own) {
-        found(damage, "", 0, 0, "a verifying process ended early: run again");
+        damage_found(damage, "", 0, 0, "a verifying process ended early: run again");
         return;
     }
     damage->bytes_read += own.bytes_read;
+    damage->blob_count += own.blob_count;
+    damage->erased_count += own.erased_count;
     if (own.is_found)
-        found(damage, own.file, own.index, own.at, own.what);
+        damage_found(damage, own.file, own.index, own.at, own.what);
 }
 
 static enum err check_bundles(struct verify *verify, unsigned workers, struct damage *damage,
                               struct fault *fault) {
     uint64_t size = verify->checkpoint->checkpoint.size;
-    uint64_t count = (size + TLOG_TILE_WIDTH - 1) / TLOG_TILE_WIDTH;
-    if (workers < 2 || count < 2 * workers) {
-        check_range(verify, 0, count, damage);
+    uint64_t first = verify->from / TLOG_TILE_WIDTH;
+    uint64_t count = (size + TLOG_TILE_WIDTH - 1) / TLOG_TILE_WIDTH - first;
+    if (workers < 2) {
+        check_share(verify, first, count, 0, 1, damage);
         return ERR_OK;
     }
     int fds[WORKERS_MAX];
@@ -191,7 +182,7 @@ static enum err check_bundles(struct verify *verify, unsigned workers, struct da
             break;
         pids[started] = fork();
         if (pids[started] == 0)
-            work(verify, count * started / workers, count * (started + 1) / workers, ends[1]);
+            work(verify, first, count, started, workers, ends[1]);
         sys_close(NULL, ends[1]);
         fds[started] = ends[0];
         if (pids[started] < 0) {
@@ -235,8 +226,8 @@ static void check_tile(struct verify *verify, unsigned l, struct damage *damage)
             continue;
         char path[VAULT_PATH_BYTES_MAX];
         tile_path(verify, (int)l, level->number, level->width, path);
-        found(damage, path, (level->number * TLOG_TILE_WIDTH + i) << (8 * l), at,
-              "the tile does not follow from those below");
+        damage_found(damage, path, (level->number * TLOG_TILE_WIDTH + i) << (8 * l), at,
+                     "the tile does not follow from those below");
         return;
     }
 }
@@ -278,8 +269,8 @@ static void check_narrower(struct verify *verify, int level, uint64_t number, un
             continue; /* the full one has come */
         if (err || (level >= 0 && size != other * TLOG_HASH_BYTES) ||
             memcmp(narrow, widest.data, size))
-            found(damage, path, index, 0,
-                  "an older partial tile is not the beginning of the newer");
+            damage_found(damage, path, index, 0,
+                         "an older partial tile is not the beginning of the newer");
     }
     if (dir)
         closedir(dir);
@@ -305,38 +296,53 @@ static void check_all_narrower(struct verify *verify, struct damage *damage) {
                        bytes_from(verify->bundle, size), damage);
 }
 
+static bool note_holds(const struct verify *verify, const struct checkpoint_file *file,
+                       const struct tlog_verifier **by) {
+    struct bytes body;
+    for (size_t i = verify->verifier_count; i-- > 0;) {
+        *by = &verify->verifiers[i];
+        if (!tlog_note_verify(bytes_from(file->note, file->note_bytes), *by, &body))
+            return true;
+    }
+    return false;
+}
+
 static void check_kept_checkpoint(struct verify *verify, uint64_t size, struct damage *damage) {
     char path[VAULT_PATH_BYTES_MAX];
-    struct bytes body;
+    const struct tlog_verifier *by;
     struct tlog_hash root;
     struct checkpoint_file *file = memory_alloc(1, sizeof *file);
     vault_path(path, verify->vault_dir, "checkpoints/%llu", (unsigned long long)size);
     tree_root(verify, &root);
     verify->report->checkpoint_count++;
     if (!file || checkpoint_load(verify->sys, path, file, NULL) || !file->note_bytes ||
-        tlog_note_verify(bytes_from(file->note, file->note_bytes), &verify->verifier, &body))
-        found(damage, path, size, 0, "the checkpoint's signature does not hold");
+        !note_holds(verify, file, &by))
+        damage_found(damage, path, size, 0, "the checkpoint's signature does not hold");
     else if (file->checkpoint.size != size ||
              memcmp(file->checkpoint.root.bytes, root.bytes, TLOG_HASH_BYTES))
-        found(damage, path, size, 0, "the checkpoint is of another tree");
+        damage_found(damage, path, size, 0, "the checkpoint is of another tree");
     memory_free(file);
 }
 
 static void found_checkpoint(const struct verify *verify, struct damage *damage) {
     char path[VAULT_PATH_BYTES_MAX];
     vault_path(path, verify->vault_dir, "checkpoint");
-    found(damage, path, verify->checkpoint->checkpoint.size, 0,
-          "the tree is not the one that was signed");
+    damage_found(damage, path, verify->checkpoint->checkpoint.size, 0,
+                 "the tree is not the one that was signed");
 }
 
 static void check_tree(struct verify *verify, struct damage *damage) {
     uint64_t size = verify->checkpoint->checkpoint.size;
     uint8_t leaves[TLOG_TILE_BYTES];
-    for (uint64_t index = 0; index < size && !damage->is_found; index++) {
+    bool is_loaded = false;
+    while (verify->size_at < verify->size_count && verify->sizes[verify->size_at] <= verify->from)
+        verify->size_at++;
+    for (uint64_t index = verify->from; index < size && !damage->is_found; index++) {
         uint64_t number = index / TLOG_TILE_WIDTH;
-        if (index % TLOG_TILE_WIDTH == 0 &&
+        if ((index % TLOG_TILE_WIDTH == 0 || !is_loaded) &&
             !read_tile(verify, 0, number, width_of(size, number), leaves, damage))
             return;
+        is_loaded = true;
         push(verify, leaves + (index % TLOG_TILE_WIDTH) * TLOG_HASH_BYTES, damage);
         while (verify->size_at < verify->size_count && verify->sizes[verify->size_at] == index + 1)
             check_kept_checkpoint(verify, verify->sizes[verify->size_at++], damage);
@@ -355,13 +361,14 @@ static void check_tree(struct verify *verify, struct damage *damage) {
         char path[VAULT_PATH_BYTES_MAX];
         vault_path(path, verify->vault_dir, "checkpoints/%llu",
                    (unsigned long long)verify->sizes[verify->size_at]);
-        found(damage, path, size, 0, "a larger tree was signed than is here: the end is cut off");
+        damage_found(damage, path, size, 0,
+                     "a larger tree was signed than is here: the end is cut off");
     }
 }
 
-/* --quick: only the right edge, from the tiles. */
-static void load_edge(struct verify *verify, struct damage *damage) {
-    uint64_t size = verify->checkpoint->checkpoint.size;
+/* Take up the tree as it was at `size`: the right edge of its tiles must make the root. */
+static bool load_edge(struct verify *verify, uint64_t size, const struct tlog_hash *wanted,
+                      struct damage *damage) {
     for (unsigned l = 0; l < LEVELS; l++) {
         struct level *level = &verify->levels[l];
         level->width = tlog_partial_width(size, l);
@@ -373,59 +380,7 @@ static void load_edge(struct verify *verify, struct damage *damage) {
     }
     struct tlog_hash root;
     tree_root(verify, &root);
-    if (!damage->is_found &&
-        memcmp(root.bytes, verify->checkpoint->checkpoint.root.bytes, TLOG_HASH_BYTES))
-        found_checkpoint(verify, damage);
-}
-
-/* ---- blobs ---- */
-
-static bool blob_holds(struct verify *verify, const char *path, const char *name,
-                       struct damage *damage) {
-    int fd = sys_open(verify->sys, path, O_RDONLY, 0);
-    if (fd < 0)
-        return false;
-    struct sha256_ctx sha;
-    uint8_t digest[TLOG_HASH_BYTES], wanted[TLOG_HASH_BYTES];
-    ssize_t size;
-    sha256_init(&sha);
-    while ((size = sys_read(verify->sys, fd, verify->bundle, BUNDLE_BYTES_MAX)) > 0) {
-        sha256_update(&sha, (size_t)size, verify->bundle);
-        damage->bytes_read += (uint64_t)size;
-    }
-    sys_close(verify->sys, fd);
-    sha256_digest(&sha, sizeof digest, digest);
-    return size == 0 && hex_decode(bytes_from_string(name), wanted, sizeof wanted) &&
-           !memcmp(digest, wanted, sizeof digest);
-}
-
-static void check_blob_dir(struct verify *verify, const char *name, struct damage *damage) {
-    char path[VAULT_PATH_BYTES_MAX];
-    vault_path(path, verify->vault_dir, "blob/%s", name);
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir))) {
-        if (strlen(entry->d_name) != 2 * TLOG_HASH_BYTES)
-            continue;
-        vault_path(path, verify->vault_dir, "blob/%s/%s", name, entry->d_name);
-        verify->report->blob_count++;
-        if (!blob_holds(verify, path, entry->d_name, damage))
-            found(damage, path, UINT64_MAX - 1, 0, "the blob's bytes are not those of its name");
-    }
-    if (dir)
-        closedir(dir);
-}
-
-static void check_blobs(struct verify *verify, struct damage *damage) {
-    char path[VAULT_PATH_BYTES_MAX];
-    vault_path(path, verify->vault_dir, "blob");
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir)))
-        if (strlen(entry->d_name) == 2 && entry->d_name[0] != '.')
-            check_blob_dir(verify, entry->d_name, damage);
-    if (dir)
-        closedir(dir);
+    return !damage->is_found && !memcmp(root.bytes, wanted->bytes, TLOG_HASH_BYTES);
 }
 
 /* ---- all of it ---- */
@@ -455,39 +410,77 @@ static enum err list_checkpoints(struct verify *verify, struct fault *fault) {
     return ERR_OK;
 }
 
-static enum err load_verifier(struct verify *verify, const char *text, struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX], buffer[512];
-    size_t size = text ? strlen(text) : 0;
-    vault_path(path, verify->vault_dir, "verifier");
-    if (!text) {
-        enum err err = sys_read_file(verify->sys, path, buffer, sizeof buffer, &size, fault);
-        if (err)
-            return err;
-        text = buffer;
+static size_t count_lines(struct bytes lines) {
+    size_t count = 0;
+    struct bytes line;
+    while (bytes_next_part(&lines, '\n', &line))
+        count++;
+    return count;
+}
+
+/* The lines that are keys; with `same_as`, only those of that public key, since whoever signs with it is the same. */
+static void add_verifiers(struct verify *verify, struct bytes lines, size_t same_as) {
+    struct bytes line;
+    while (bytes_next_part(&lines, '\n', &line)) {
+        struct tlog_verifier *next = &verify->verifiers[verify->verifier_count];
+        bool is_same = false;
+        if (tlog_verifier_read(bytes_trim(line), next))
+            continue;
+        for (size_t i = 0; i < same_as; i++)
+            is_same |=
+                !memcmp(verify->verifiers[i].public_key, next->public_key, sizeof next->public_key);
+        verify->verifier_count += same_as == 0 || is_same;
     }
-    enum err err = tlog_verifier_read(bytes_from(text, size), &verify->verifier);
-    return err ? fault_set_subject(fault, ERR_INPUT, "this is no verifier key", path) : ERR_OK;
+}
+
+static enum err load_verifiers(struct verify *verify, const char *given, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    size_t size = 0;
+    vault_path(path, verify->vault_dir, "verifier");
+    char *beside = memory_alloc(1, VERIFIERS_BYTES);
+    if (!beside)
+        return fault_set(fault, ERR_MEMORY, "no memory to verify with");
+    struct fault own = {0};
+    enum err err = sys_read_file(verify->sys, path, beside, VERIFIERS_BYTES, &size, &own);
+    if (err == ERR_NOT_FOUND && given)
+        err = ERR_OK; /* a log of another kind of writer */
+    if (err && fault)
+        *fault = own;
+    struct bytes lines = bytes_from(beside, size),
+                 own_lines = bytes_from_string(given ? given : "");
+    if (!err) {
+        verify->verifiers = memory_alloc(count_lines(lines) + count_lines(own_lines) + 1,
+                                         sizeof *verify->verifiers);
+        err = verify->verifiers ? ERR_OK : fault_set(fault, ERR_MEMORY, "no memory to verify with");
+    }
+    if (!err && given)
+        add_verifiers(verify, own_lines, 0);
+    if (!err && (!given || verify->verifier_count))
+        add_verifiers(verify, lines, verify->verifier_count);
+    memory_free(beside);
+    if (!err && verify->verifier_count == 0)
+        err = fault_set_subject(fault, ERR_INPUT, "this is no verifier key", given ? given : path);
+    return err;
 }
 
 static enum err load_checkpoint(struct verify *verify, struct damage *damage, struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX];
-    struct bytes body;
     vault_path(path, verify->vault_dir, "checkpoint");
     verify->checkpoint = memory_alloc(1, sizeof *verify->checkpoint);
     if (!verify->checkpoint)
         return fault_set(fault, ERR_MEMORY, "no memory to verify with");
     enum err err = checkpoint_load(verify->sys, path, verify->checkpoint, fault);
     if (err == ERR_CORRUPT) {
-        found(damage, path, 0, 0, "the checkpoint cannot be read");
+        damage_found(damage, path, 0, 0, "the checkpoint cannot be read");
         return ERR_OK;
     }
     if (err || verify->checkpoint->note_bytes == 0)
         return err;
-    struct bytes note = bytes_from(verify->checkpoint->note, verify->checkpoint->note_bytes);
-    if (tlog_note_verify(note, &verify->verifier, &body))
-        found(damage, path, 0, 0, "the checkpoint's signature does not hold");
-    else if (!bytes_is(verify->checkpoint->checkpoint.origin, verify->verifier.name))
-        found(damage, path, 0, 0, "the checkpoint is of another log");
+    const struct tlog_verifier *by;
+    if (!note_holds(verify, verify->checkpoint, &by))
+        damage_found(damage, path, 0, 0, "the checkpoint's signature does not hold");
+    else if (!bytes_is(verify->checkpoint->checkpoint.origin, by->name))
+        damage_found(damage, path, 0, 0, "the checkpoint is of another log");
     return ERR_OK;
 }
 
@@ -497,7 +490,14 @@ static void fill_report(struct verify *verify, const struct damage *damage) {
     const struct tlog_checkpoint *checkpoint = &verify->checkpoint->checkpoint;
     report->published_size = checkpoint->size;
     report->bytes_read = damage->bytes_read;
-    snprintf(report->origin, sizeof report->origin, "%s", verify->verifier.name);
+    report->blob_count = damage->blob_count;
+    report->erased_count = damage->erased_count;
+    report->from = verify->from;
+    struct bytes origin = checkpoint->origin;
+    if (bytes_is_empty(origin))
+        origin = bytes_from_string(verify->verifiers[verify->verifier_count - 1].name);
+    snprintf(report->origin, sizeof report->origin, "%.*s", (int)origin.size,
+             (const char *)origin.data);
     text_init(&root, report->root_base64, sizeof report->root_base64);
     text_put_base64(&root, bytes_from(checkpoint->root.bytes, TLOG_HASH_BYTES));
     report->is_whole = !damage->is_found;
@@ -533,11 +533,42 @@ static enum err check_segments(struct verify *verify, struct damage *damage, str
                                    &verify->report->durable_size, &own);
     }
     if (err == ERR_CORRUPT) {
-        found(damage, own.subject, verify->report->durable_size, own.at, own.what);
+        damage_found(damage, own.subject, verify->report->durable_size, own.at, own.what);
         return ERR_OK;
     }
     if (err && fault)
         *fault = own;
+    return err;
+}
+
+/* From the point verified last, or all of it; in haste and with no such point, that what is signed has its edge. */
+static enum err check_published(struct verify *verify, unsigned workers, struct damage *damage,
+                                struct fault *fault) {
+    const struct tlog_checkpoint *checkpoint = &verify->checkpoint->checkpoint;
+    if (verify->is_quick) {
+        verify_load_point(verify);
+        if (verify->from > checkpoint->size)
+            verify->from = 0; /* of another vault, or a longer one: of no use here */
+        if (verify->from == 0) {
+            if (!load_edge(verify, checkpoint->size, &checkpoint->root, damage) &&
+                !damage->is_found)
+                found_checkpoint(verify, damage);
+            verify->from = checkpoint->size;
+            return ERR_OK;
+        }
+        if (!load_edge(verify, verify->from, &verify->from_root, damage)) {
+            char path[VAULT_PATH_BYTES_MAX];
+            vault_path(path, verify->vault_dir, "tile");
+            damage_found(damage, path, verify->from, 0,
+                         "the tree is not the one that was verified before");
+            return ERR_OK;
+        }
+    }
+    enum err err = check_bundles(verify, workers, damage, fault);
+    if (!err && !damage->is_found)
+        check_tree(verify, damage);
+    if (!err && !damage->is_found)
+        verify_save_point(verify);
     return err;
 }
 
@@ -547,7 +578,8 @@ static enum err verify_all(struct verify *verify, const struct vault_verify_opti
     unsigned workers = options->worker_count ? options->worker_count
                        : cores > 0           ? (unsigned)cores
                                              : 1;
-    enum err err = load_verifier(verify, options->verifier_text, fault);
+    verify->is_quick = options->quick;
+    enum err err = load_verifiers(verify, options->verifier_text, fault);
     if (!err)
         err = list_checkpoints(verify, fault);
     if (!err)
@@ -557,15 +589,7 @@ static enum err verify_all(struct verify *verify, const struct vault_verify_opti
     /* What was published after the checkpoint was read does not belong to it. */
     char path[VAULT_PATH_BYTES_MAX];
     struct stat st;
-    if (options->quick) {
-        load_edge(verify, damage);
-    } else {
-        err = check_bundles(verify, workers < WORKERS_MAX ? workers : WORKERS_MAX, damage, fault);
-        if (!err && !damage->is_found)
-            check_tree(verify, damage);
-        if (!err)
-            check_blobs(verify, damage);
-    }
+    err = check_published(verify, workers < WORKERS_MAX ? workers : WORKERS_MAX, damage, fault);
     vault_path(path, verify->vault_dir, "wal");
     verify->report->durable_size = verify->checkpoint->checkpoint.size;
     if (!err && !sys_stat(verify->sys, path, &st))
@@ -573,20 +597,23 @@ static enum err verify_all(struct verify *verify, const struct vault_verify_opti
     return err;
 }
 
-static void find_vault_dir(struct sys *sys, const char *path,
+/* A site has its vault below it; a copy is the vault alone. */
+static bool find_vault_dir(struct sys *sys, const char *path,
                            char vault_dir[VAULT_PATH_BYTES_MAX]) {
     struct stat st;
     vault_path(vault_dir, path, "vault");
-    if (sys_stat(sys, vault_dir, &st))
-        snprintf(vault_dir, VAULT_PATH_BYTES_MAX, "%s", path);
+    if (!sys_stat(sys, vault_dir, &st))
+        return true;
+    snprintf(vault_dir, VAULT_PATH_BYTES_MAX, "%s", path);
+    return false;
 }
 
 enum err vault_verify(struct sys *sys, const char *path, const struct vault_verify_options *options,
                       struct vault_report *report, struct fault *fault) {
-    char vault_dir[VAULT_PATH_BYTES_MAX];
+    char vault_dir[VAULT_PATH_BYTES_MAX], point_path[VAULT_PATH_BYTES_MAX];
     if (strlen(path) + 256 > sizeof vault_dir)
         return fault_set(fault, ERR_LIMIT, "the path is too long");
-    find_vault_dir(sys, path, vault_dir);
+    bool is_site = find_vault_dir(sys, path, vault_dir);
     struct verify *verify = memory_alloc(1, sizeof *verify);
     struct damage damage = {.index = UINT64_MAX};
     if (!verify || sodium_init() < 0)
@@ -595,11 +622,19 @@ enum err vault_verify(struct sys *sys, const char *path, const struct vault_veri
     verify->sys = sys;
     verify->vault_dir = vault_dir;
     verify->report = report;
+    if (is_site)
+        vault_path(point_path, path, "cache/verified");
+    verify->point_path = options->point_path ? options->point_path : is_site ? point_path : NULL;
     verify->bundle = memory_alloc(1, BUNDLE_BYTES_MAX);
-    enum err err = verify->bundle ? verify_all(verify, options, &damage, fault) : ERR_MEMORY;
+    verify->file = memory_alloc(1, VERIFY_FILE_BYTES);
+    enum err err = verify->bundle && verify->file
+                       ? verify_all(verify, options, &damage, fault)
+                       : fault_set(fault, ERR_MEMORY, "no memory to verify with");
     if (verify->checkpoint)
         fill_report(verify, &damage);
     memory_free(verify->bundle);
+    memory_free(verify->file);
+    memory_free(verify->verifiers);
     memory_free(verify->sizes);
     memory_free(verify->checkpoint);
     memory_free(verify);

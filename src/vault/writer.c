@@ -58,7 +58,7 @@ static enum err make_dirs(struct sys *sys, const char *site_dir, struct fault *f
 }
 
 enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
-                      struct fault *fault) {
+                      const uint8_t *recovery, struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX];
     struct stat st;
     if (sodium_init() < 0)
@@ -72,7 +72,7 @@ enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
         return fault_set_errno(fault, ERR_IO, errno, "is there a vault already?", path);
     enum err err = make_dirs(sys, site_dir, fault);
     if (!err)
-        err = keys_create(sys, site_dir, origin, fault);
+        err = keys_create(sys, site_dir, origin, recovery, fault);
     if (!err)
         err = sync_site(sys, site_dir, fault);
     struct vault_writer *writer = NULL;
@@ -86,35 +86,15 @@ enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
 /* ---- opening ---- */
 
 static enum err writer_open_keys(struct vault_writer *writer, struct fault *fault) {
-    char origin[TLOG_ORIGIN_BYTES_MAX + 1];
-    enum err err = keys_read_origin(writer->sys, writer->site_dir, origin, fault);
+    char log_name[TLOG_ORIGIN_BYTES_MAX + 1];
+    enum err err = keys_read_log_name(writer->sys, writer->site_dir, log_name, fault);
     if (!err)
         err = epoch_keys_open(&writer->keys, writer->sys, writer->site_dir, fault);
     if (!err)
-        err = keys_read_repeat(writer->sys, writer->site_dir, writer->repeat_key, fault);
-    if (!err && sealer_open(&writer->sealer, origin))
+        err = keys_read_repeat(writer->sys, writer->site_dir, writer->secrets->repeat_key, fault);
+    if (!err && sealer_open(&writer->sealer, log_name))
         err = fault_set(fault, ERR_MEMORY, "no memory to seal with");
     return err;
-}
-
-/* The first entry of every log is the hash of the first epoch's key file. */
-static enum err write_first(struct vault_writer *writer, struct fault *fault) {
-    uint8_t hash[TLOG_HASH_BYTES];
-    enum err err = keys_hash_epoch(writer->sys, writer->site_dir, 1, hash, fault);
-    if (err)
-        return err;
-    struct vault_entry entry = {
-        .kind = VAULT_KEY,
-        .media_type = BYTES("application/octet-stream"),
-        .source = BYTES("vault/keys/1"),
-        .received_at = sys_now_us(writer->sys),
-        .body = bytes_from(hash, sizeof hash),
-    };
-    uint64_t index;
-    bool is_repeat;
-    err = vault_writer_append(writer, &(struct vault_append){&entry, false, true}, &index,
-                              &is_repeat, fault);
-    return err ? err : vault_writer_sync(writer, fault);
 }
 
 enum err vault_writer_open(struct vault_writer **out, struct sys *sys, const char *site_dir,
@@ -139,7 +119,10 @@ enum err vault_writer_open(struct vault_writer **out, struct sys *sys, const cha
         writer->options.repeat_count_max = 2000000;
     writer->batch = memory_alloc(1, BATCH_BYTES_MAX);
     writer->pending = memory_alloc(PENDING_COUNT_MAX, sizeof *writer->pending);
-    enum err err = writer->batch && writer->pending ? ERR_OK : ERR_MEMORY;
+    writer->secrets = sodium_malloc(sizeof *writer->secrets);
+    enum err err = writer->batch && writer->pending && writer->secrets ? ERR_OK : ERR_MEMORY;
+    if (!err)
+        err = samples_open(&writer->samples);
     if (!err)
         err = repeats_init(&writer->repeats, writer->options.repeat_count_max);
     if (err)
@@ -150,8 +133,8 @@ enum err vault_writer_open(struct vault_writer **out, struct sys *sys, const cha
         err = writer_recover(writer, fault);
     if (!err)
         writer_clock_open(writer);
-    if (!err && writer->durable_size == 0)
-        err = write_first(writer, fault);
+    if (!err)
+        err = writer_find_epoch(writer, fault);
     if (err) {
         vault_writer_close(writer);
         return err;
@@ -167,7 +150,9 @@ void vault_writer_close(struct vault_writer *writer) {
         sys_close(writer->sys, writer->segment_fd);
     repeats_release(&writer->repeats, writer->sys);
     sealer_close(writer->sealer);
+    samples_close(writer->samples);
     epoch_keys_close(writer->keys);
+    sodium_free(writer->secrets); /* wipes */
     memory_free(writer->batch);
     memory_free(writer->pending);
     sodium_memzero(writer, sizeof *writer);
@@ -204,31 +189,35 @@ enum err writer_admits(struct vault_writer *writer, bool is_from_person, struct 
 static void make_digest(struct vault_writer *writer, const struct vault_entry *entry,
                         uint8_t digest[DIGEST_BYTES]) {
     crypto_generichash_state state;
-    crypto_generichash_init(&state, writer->repeat_key, KEY_BYTES, DIGEST_BYTES);
+    crypto_generichash_init(&state, writer->secrets->repeat_key, KEY_BYTES, DIGEST_BYTES);
     crypto_generichash_update(&state, entry->media_type.data, entry->media_type.size);
     crypto_generichash_update(&state, (const uint8_t *)"", 1);
     crypto_generichash_update(&state, entry->body.data, entry->body.size);
     crypto_generichash_final(&state, digest, DIGEST_BYTES);
 }
 
-enum err writer_append_sealed(struct vault_writer *writer, const struct vault_append *append,
-                              struct vault_entry *entry, uint64_t *index, struct fault *fault) {
+enum err writer_append_sealed(struct vault_writer *writer, struct vault_entry *entry,
+                              uint64_t *index, struct fault *fault) {
     if (writer->batch_bytes + RECORD_HEADER_BYTES + PLAIN_BYTES_MAX + SEAL_BYTES + 8 >
             BATCH_BYTES_MAX ||
         writer->pending_count == PENDING_COUNT_MAX)
         return fault_set(fault, ERR_LIMIT, "the batch is full");
-    (void)append;
-    uint32_t epoch = epoch_keys_newest(writer->keys);
+    struct seal_options options = {
+        .epoch = writer->epoch,
+        .key = entry->kind == VAULT_KEY ? NULL : writer->secrets->epoch_key,
+        .in_haste = writer->batch_bytes > HASTE_FROM_BYTES,
+    };
     uint8_t *record = writer->batch + writer->batch_bytes;
     size_t sealed_bytes;
     if (vault_writer_clock_is_doubtful(writer))
         entry->flags |= VAULT_CLOCK_DOUBTFUL;
     entry->clock = hlc_next(&writer->hlc, sys_now_us(writer->sys));
-    enum err err = sealer_seal(writer->sealer, entry, writer->batch_bytes > HASTE_FROM_BYTES, epoch,
-                               epoch_keys_find(writer->keys, epoch), record + RECORD_HEADER_BYTES,
-                               &sealed_bytes);
+    enum err err =
+        sealer_seal(writer->sealer, entry, &options, record + RECORD_HEADER_BYTES, &sealed_bytes);
     if (err)
         return fault_set(fault, err == ERR_LIMIT ? ERR_INPUT : err, "this entry cannot be sealed");
+    if (entry->kind == VAULT_MESSAGE || entry->kind == VAULT_FACT)
+        samples_take(writer->samples, sealer_last_plain(writer->sealer));
     record_put(record, writer->next_index, writer->durable_size, sealed_bytes);
     writer->batch_bytes += record_bytes(sealed_bytes);
     struct pending_digest *pending = &writer->pending[writer->pending_count++];
@@ -236,6 +225,14 @@ enum err writer_append_sealed(struct vault_writer *writer, const struct vault_ap
     pending->index = *index = writer->next_index++;
     repeats_add(&writer->repeats, pending->digest, pending->index, entry->received_at);
     return ERR_OK;
+}
+
+enum err writer_append_own(struct vault_writer *writer, struct vault_entry *entry, uint64_t *index,
+                           struct fault *fault) {
+    uint8_t digest[DIGEST_BYTES];
+    make_digest(writer, entry, digest);
+    entry->digest = bytes_from(digest, sizeof digest);
+    return writer_append_sealed(writer, entry, index, fault);
 }
 
 enum err vault_writer_append(struct vault_writer *writer, const struct vault_append *append,
@@ -255,12 +252,12 @@ enum err vault_writer_append(struct vault_writer *writer, const struct vault_app
     if (err)
         return err;
     entry.digest = bytes_from(digest, sizeof digest);
-    return writer_append_sealed(writer, append, &entry, index, fault);
+    return writer_append_sealed(writer, &entry, index, fault);
 }
 
 /* ---- making durable ---- */
 
-static void take_back(struct vault_writer *writer) {
+void writer_take_back(struct vault_writer *writer) {
     for (uint32_t i = 0; i < writer->pending_count; i++)
         repeats_forget(&writer->repeats, writer->pending[i].digest, writer->pending[i].index);
     writer->pending_count = 0;
@@ -273,7 +270,7 @@ static void take_back(struct vault_writer *writer) {
 static enum err suspect(struct vault_writer *writer, int errnum, const char *what,
                         struct fault *fault) {
     writer->is_suspect = true;
-    take_back(writer);
+    writer_take_back(writer);
     if (fault)
         *fault = (struct fault){.code = ERR_IO, .errnum = errnum, .what = what};
     return ERR_IO;
@@ -340,7 +337,7 @@ static void remember_batch(struct vault_writer *writer) {
 
 enum err vault_writer_sync(struct vault_writer *writer, struct fault *fault) {
     if (writer->is_suspect) {
-        take_back(writer);
+        writer_take_back(writer);
         return fault_set(fault, ERR_STATE, "the vault is suspect: the disk failed");
     }
     if (writer->batch_bytes == 0)
@@ -351,7 +348,7 @@ enum err vault_writer_sync(struct vault_writer *writer, struct fault *fault) {
         if (err) {
             writer->is_full = writer->is_full || err == ERR_FULL;
             writer->space_seen_at = sys_monotonic_us(writer->sys);
-            take_back(writer);
+            writer_take_back(writer);
             return err;
         }
         writer_clock_save(writer);

@@ -2,10 +2,16 @@
 #ifndef VAULT_WRITER_H
 #define VAULT_WRITER_H
 
+#include "vault/dictionary.h"
 #include "vault/envelope.h"
 #include "vault/keys.h"
 #include "vault/layout.h"
 #include "vault/repeats.h"
+
+/* In locked memory. */
+struct writer_secrets {
+    uint8_t epoch_key[KEY_BYTES], repeat_key[KEY_BYTES];
+};
 
 #define BATCH_BYTES_MAX ((size_t)8 << 20)
 
@@ -21,7 +27,12 @@ struct vault_writer {
     struct vault_writer_options options;
     struct epoch_keys *keys;
     struct sealer *sealer;
-    uint8_t repeat_key[KEY_BYTES];
+    struct writer_secrets *secrets;
+    uint32_t epoch; /* that new entries are sealed under */
+
+    struct samples *samples;
+    int64_t tend_at; /* monotonic: not before */
+    uint32_t blob_open_count;
     struct repeats repeats;
     struct hlc hlc;
     char boot_id[40];
@@ -46,11 +57,21 @@ void writer_clock_open(struct vault_writer *writer);
 void writer_clock_save(struct vault_writer *writer);
 /* recover.c: durable_size, the clock and the repeats, from what lies on the disk. */
 MUST_CHECK enum err writer_recover(struct vault_writer *writer, struct fault *fault);
-/* Append an entry whose digest is made already. */
-MUST_CHECK enum err writer_append_sealed(struct vault_writer *writer,
-                                         const struct vault_append *append,
-                                         struct vault_entry *entry, uint64_t *index,
-                                         struct fault *fault);
+/* Append an entry whose digest is made already. Of kind VAULT_KEY it is stored open. */
+MUST_CHECK enum err writer_append_sealed(struct vault_writer *writer, struct vault_entry *entry,
+                                         uint64_t *index, struct fault *fault);
+/* One of the vault's own: of keys, dictionaries, notes. */
+MUST_CHECK enum err writer_append_own(struct vault_writer *writer, struct vault_entry *entry,
+                                      uint64_t *index, struct fault *fault);
+/* What is pending is not to be. */
+void writer_take_back(struct vault_writer *writer);
+/* rotate.c: the epoch and dictionary that the log ends with; a new log begins its first. */
+MUST_CHECK enum err writer_find_epoch(struct vault_writer *writer, struct fault *fault);
+void writer_find_dictionary(struct vault_writer *writer);
+/* keys/<epoch> stands: its first entries, durable. `dictionary` may be empty. */
+MUST_CHECK enum err writer_begin_epoch(struct vault_writer *writer, uint32_t epoch,
+                                       struct bytes dictionary, struct fault *fault);
+
 /* May this entry be taken now? ERR_STATE: suspect. ERR_FULL: below the reserve. */
 MUST_CHECK enum err writer_admits(struct vault_writer *writer, bool is_from_person,
                                   struct fault *fault);

@@ -95,7 +95,7 @@ static enum err blob(struct vault_writer *writer) {
 static enum err publish(struct sys *sys, struct vault_writer *writer) {
     struct vault_publisher *publisher;
     uint64_t published = 0, size = vault_writer_durable_size(writer);
-    enum err err = vault_publisher_open(&publisher, sys, site_dir, NULL);
+    enum err err = vault_publisher_open(&publisher, sys, site_dir, site_dir, NULL);
     if (err)
         return err;
     while (!err && published < size)
@@ -239,7 +239,7 @@ static void try_all(const struct how *how) {
 }
 
 static int create(struct sys *sys) {
-    return vault_create(sys, site_dir, SITE_ORIGIN, NULL) ? EXIT_FAILED : EXIT_CLEAN;
+    return vault_create(sys, site_dir, SITE_ORIGIN, NULL, NULL) ? EXIT_FAILED : EXIT_CLEAN;
 }
 
 /* A site whose making was interrupted can be made again, or is there and usable. */
@@ -255,7 +255,7 @@ static void try_create(const struct how *how) {
         nftw(path, site_remove_one, 32, FTW_DEPTH | FTW_PHYS);
         memset(acked, 0, sizeof *acked);
         result = run(how, n, create);
-        enum err err = vault_create(NULL, site_dir, SITE_ORIGIN, NULL);
+        enum err err = vault_create(NULL, site_dir, SITE_ORIGIN, NULL, NULL);
         bool good = (err == ERR_OK || err == ERR_STATE) && is_sound();
         if (!good)
             printf("# making: %s at call %llu (exit %d), then %s\n", how->name,

@@ -1,6 +1,8 @@
 /* publish_test.c - bundles, tiles and checkpoints: the tree that is signed, growth, crashes, refusals. */
 #include "vault_site.h"
 
+#include <glob.h>
+
 #include <dirent.h>
 #include <sodium.h>
 
@@ -50,6 +52,27 @@ static bool exists(const char *relative) {
     return stat(path, &st) == 0;
 }
 
+/* What this machine remembers of the site's signatures, outside its disk: of the newest origin. */
+static void find_memory(char path[VAULT_PATH_BYTES_MAX]) {
+    glob_t found;
+    char pattern[VAULT_PATH_BYTES_MAX];
+    struct stat st;
+    int64_t newest = -1;
+    site_path(pattern, "veilleuse-*");
+    path[0] = 0;
+    if (glob(pattern, 0, NULL, &found))
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        if (stat(found.gl_pathv[i], &st))
+            continue;
+        int64_t at = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+        if (at > newest)
+            snprintf(path, VAULT_PATH_BYTES_MAX, "%s", found.gl_pathv[i]);
+        newest = at > newest ? at : newest;
+    }
+    globfree(&found);
+}
+
 static void test_growth(void) {
     static const uint64_t sizes[] = {1, 2, 100, 255, 256, 257, 511, 512, 700, 1024, 1025};
     struct vault_publisher *publisher;
@@ -59,7 +82,7 @@ static void test_growth(void) {
     load_verifier();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 1024, 64);
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
     is_int(vault_published_size(publisher), 0);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         is_int(vault_publish(publisher, sizes[i], false, &published, &fault), ERR_OK);
@@ -67,7 +90,7 @@ static void test_growth(void) {
         ok(tree_is(sizes[i]), "the tree of this size");
         if (i % 3 == 1) { /* a publisher that takes up the tree from the disk */
             vault_publisher_close(publisher);
-            site_must(vault_publisher_open(&publisher, NULL, site_dir, &fault), &fault);
+            site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
             is_int(vault_published_size(publisher), sizes[i]);
         }
     }
@@ -91,7 +114,7 @@ static void test_whole_only(void) {
     load_verifier();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 299, 100);
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL), NULL);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL), NULL);
     is_int(vault_publish(publisher, 200, true, &published, NULL), ERR_OK);
     is_int(published, 0);
     is_int(vault_publish(publisher, 300, true, &published, NULL), ERR_OK);
@@ -113,14 +136,14 @@ static void test_two_levels(void) {
     load_verifier();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 66000, 2000);
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL), NULL);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL), NULL);
     for (; published < 66001; rounds++)
         site_must(vault_publish(publisher, 66001, false, &published, NULL), NULL);
     ok(rounds > 1 && rounds < 10, "in rounds");
     ok(exists("vault/tile/1/000") && exists("vault/tile/2/000.p/1") &&
        exists("vault/tile/1/001.p/1"));
     vault_publisher_close(publisher);
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL), NULL);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL), NULL);
     is_int(vault_published_size(publisher), 66001);
     vault_publisher_close(publisher);
     ok(tree_is(66001));
@@ -162,7 +185,7 @@ static void test_differing_rewrite(void) {
     site_make();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 299, 100);
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL), NULL);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL), NULL);
     site_path(path, "vault/tile/0");
     site_must(sys_make_dirs(NULL, path, 0755, NULL), NULL);
     site_path(path, "vault/tile/0/000");
@@ -182,7 +205,8 @@ static void test_differing_rewrite(void) {
 static void test_signed_ahead(void) {
     struct vault_publisher *publisher;
     struct fault fault = {0};
-    char signed_path[VAULT_PATH_BYTES_MAX], path[VAULT_PATH_BYTES_MAX], line[128];
+    char signed_path[VAULT_PATH_BYTES_MAX], path[VAULT_PATH_BYTES_MAX], line[256];
+    char memory_path[VAULT_PATH_BYTES_MAX];
     uint64_t published;
     struct text text;
     site_make();
@@ -197,35 +221,107 @@ static void test_signed_ahead(void) {
     struct bytes signed_then = site_read(signed_path);
 
     site_write(path, checkpoint); /* as if the last rename had not happened */
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
     is_int(vault_published_size(publisher), 150);
     is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_OK);
     is_int(published, 200);
     ok(tree_is(200), "exactly what had been claimed, first");
     vault_publisher_close(publisher);
 
+    /* The disk and the memory agree on another tree of that size: it is not signed. */
     site_write(path, checkpoint);
     text_init(&text, line, sizeof line);
-    text_put_string(&text, "200 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n");
+    text_put_string(&text, "200 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU= " SITE_ORIGIN "\n");
     site_write(signed_path, text_bytes(&text));
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, &fault), &fault);
+    find_memory(memory_path);
+    struct bytes memory_then = site_read(memory_path);
+    site_write(memory_path, text_bytes(&text));
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
     is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_CORRUPT);
     vault_publisher_close(publisher);
-
-    fault = (struct fault){0};
-    site_write(signed_path, BYTES("99999 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"));
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, &fault), &fault);
-    is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_STATE);
-    ok(strstr(fault.what, "older disk") != NULL, "a restored disk is noticed");
-    vault_publisher_close(publisher);
+    site_write(memory_path, memory_then);
+    free((void *)(uintptr_t)memory_then.data);
     site_write(signed_path, BYTES("nonsense\n"));
-    is_int(vault_publisher_open(&publisher, NULL, site_dir, NULL), ERR_CORRUPT);
+    is_int(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL), ERR_CORRUPT);
     site_write(signed_path, signed_then);
     site_publish(300);
     ok(tree_is(300));
     vault_writer_close(writer);
     free((void *)(uintptr_t)checkpoint.data);
     free((void *)(uintptr_t)signed_then.data);
+}
+
+static void is_origin(const struct vault_publisher *publisher, bool wanted_new) {
+    bool is_new, is_remembered;
+    const char *origin = vault_publisher_origin(publisher, &is_new, &is_remembered);
+    is_int(is_new, wanted_new);
+    is_int(strcmp(origin, SITE_ORIGIN) != 0, wanted_new);
+}
+
+/* What the disk says was signed last is not what this machine remembers: the origin's next epoch begins. */
+static void test_origins(void) {
+    struct vault_publisher *publisher, *second;
+    struct fault fault = {0};
+    char signed_path[VAULT_PATH_BYTES_MAX], memory_path[VAULT_PATH_BYTES_MAX];
+    uint64_t published;
+    site_make();
+    struct vault_writer *writer = site_writer(NULL, 0);
+    site_fill(writer, 1, 299, 100);
+    site_publish(150);
+    site_path(signed_path, "keys/signed");
+    struct bytes old_signed = site_read(signed_path);
+    site_publish(200);
+
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    is_origin(publisher, false);
+    site_must(vault_publisher_open(&second, NULL, site_dir, site_dir, &fault), &fault);
+    is_origin(second, true); /* the first one still holds the memory */
+    vault_publisher_close(second);
+    vault_publisher_close(publisher);
+
+    site_make();
+    writer = (vault_writer_close(writer), site_writer(NULL, 0));
+    site_fill(writer, 1, 299, 100);
+    site_publish(200);
+    site_path(signed_path, "keys/signed");
+    site_write(signed_path, old_signed); /* of another log, and smaller: a disk from elsewhen */
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    is_origin(publisher, true);
+    is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_OK);
+    is_int(published, 300);
+    vault_publisher_close(publisher);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    bool is_new, is_remembered;
+    vault_publisher_origin(publisher, &is_new, &is_remembered);
+    ok(!is_new && is_remembered, "and goes on from then");
+    vault_publisher_close(publisher);
+
+    /* The machine was started anew: nothing is remembered. */
+    for (unsigned i = 0; i < 2; i++) {
+        find_memory(memory_path);
+        ok(unlink(memory_path) == 0);
+    }
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    is_origin(publisher, true);
+    vault_publisher_close(publisher);
+
+    /* More was signed than is here. */
+    find_memory(memory_path);
+    struct bytes memory = site_read(memory_path);
+    char line[512];
+    snprintf(line, sizeof line, "99999%.*s", (int)memory.size - 3, (const char *)memory.data + 3);
+    site_write(memory_path, bytes_from_string(line));
+    site_write(signed_path, bytes_from_string(line));
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    vault_publisher_origin(publisher, &is_new, &is_remembered);
+    ok(!is_new);
+    is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_OK);
+    is_origin(publisher, true);
+    is_int((intmax_t)vault_publisher_lost_from(publisher), 300);
+    vault_publisher_close(publisher);
+    vault_writer_close(writer);
+    free((void *)(uintptr_t)memory.data);
+    free((void *)(uintptr_t)old_signed.data);
 }
 
 static void test_foreign_checkpoint(void) {
@@ -241,7 +337,7 @@ static void test_foreign_checkpoint(void) {
     memcpy(changed, tile.data, tile.size);
     changed[77] ^= 4;
     site_write(path, bytes_from(changed, tile.size));
-    is_int(vault_publisher_open(&publisher, NULL, site_dir, NULL), ERR_CORRUPT);
+    is_int(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL), ERR_CORRUPT);
     site_write(path, tile);
     site_path(path, "vault/checkpoint");
     struct bytes note = site_read(path);
@@ -249,7 +345,7 @@ static void test_foreign_checkpoint(void) {
     memcpy(other, note.data, note.size);
     other[note.size - 10] ^= 1;
     site_write(path, bytes_from(other, note.size));
-    ok(vault_publisher_open(&publisher, NULL, site_dir, NULL) != ERR_OK,
+    ok(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL) != ERR_OK,
        "a bad signature is refused");
     site_write(path, note);
     site_publish(21);
@@ -267,6 +363,7 @@ int main(void) {
     test_reader_across();
     test_differing_rewrite();
     test_signed_ahead();
+    test_origins();
     test_foreign_checkpoint();
     site_remove();
     return done();

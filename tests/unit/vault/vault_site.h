@@ -47,7 +47,7 @@ static inline void site_make(void) {
              access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     char *made = mkdtemp(site_dir);
     assert(made);
-    site_must(vault_create(NULL, site_dir, SITE_ORIGIN, &fault), &fault);
+    site_must(vault_create(NULL, site_dir, SITE_ORIGIN, NULL, &fault), &fault);
 }
 
 static inline void site_path(char path[VAULT_PATH_BYTES_MAX], const char *relative) {
@@ -171,7 +171,7 @@ static inline void site_publish(uint64_t size) {
     struct vault_publisher *publisher;
     struct fault fault = {0};
     uint64_t published = 0;
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
     while (published < size)
         site_must(vault_publish(publisher, size, false, &published, &fault), &fault);
     vault_publisher_close(publisher);

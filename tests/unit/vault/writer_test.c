@@ -232,7 +232,7 @@ static void test_create(void) {
     struct stat st;
     static const char *const secrets[] = {"keys/signing.key", "keys/node.key", "keys/repeat.key"};
     site_make();
-    is_int(vault_create(NULL, site_dir, SITE_ORIGIN, &fault), ERR_STATE);
+    is_int(vault_create(NULL, site_dir, SITE_ORIGIN, NULL, &fault), ERR_STATE);
     for (size_t i = 0; i < 3; i++) {
         site_path(path, secrets[i]);
         ok(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600, "a key file of its owner alone");
@@ -242,7 +242,7 @@ static void test_create(void) {
     site_remove();
     snprintf(site_dir, sizeof site_dir, "/tmp/veilleuse-vault-XXXXXX");
     ok(mkdtemp(site_dir) != NULL);
-    ok(vault_create(NULL, site_dir, "not a name", NULL) != ERR_OK,
+    ok(vault_create(NULL, site_dir, "not a name", NULL, NULL) != ERR_OK,
        "an origin with a space is refused");
 }
 

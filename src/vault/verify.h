@@ -1,0 +1,52 @@
+/* verify.h - the inside of verifying, shared by verify.c (the tree) and verify_files.c (blobs, keys, what was verified last). */
+#ifndef VAULT_VERIFY_H
+#define VAULT_VERIFY_H
+
+#include "vault/envelope.h"
+#include "vault/layout.h"
+
+struct damage { /* also what a worker writes to its pipe */
+    uint64_t index, at, bytes_read, blob_count, erased_count;
+    char file[VAULT_PATH_BYTES_MAX];
+    char what[200];
+    bool is_found;
+};
+/* The first damaged place is kept: the one with the lowest index. */
+#define DAMAGE_OF_NO_ENTRY (UINT64_MAX - 1)
+void damage_found(struct damage *damage, const char *file, uint64_t index, uint64_t at,
+                  const char *what);
+
+struct verify {
+    struct sys *sys;
+    const char *vault_dir;
+    const char *point_path; /* where what was verified last is remembered; NULL: nowhere */
+    struct tlog_verifier *verifiers;
+    size_t verifier_count;
+    struct checkpoint_file *checkpoint;
+    struct vault_report *report;
+    bool is_quick;
+    uint64_t from; /* entries below are taken as verified before */
+    struct tlog_hash from_root;
+    uint8_t *bundle, *file;
+    uint8_t tile[TLOG_TILE_BYTES];
+    struct level {
+        struct tlog_hash hashes[TLOG_TILE_WIDTH];
+        unsigned width;
+        uint64_t number;
+    } levels[8];
+    uint64_t *sizes; /* of the kept checkpoints, ascending */
+    size_t size_count, size_at;
+};
+#define VERIFY_FILE_BYTES ((size_t)1 << 20)
+
+/* What an entry names: its blob must be there, its file in keys/ must be the one that was meant. */
+void verify_named_files(struct verify *verify, struct bytes stored, uint64_t index,
+                        struct damage *damage);
+/* Every blob there is, of the directories that are `worker`'s of `worker_count`. */
+void verify_blobs(struct verify *verify, unsigned worker, unsigned worker_count,
+                  struct damage *damage);
+/* The point up to which all was whole once; size 0 when none is known. */
+void verify_load_point(struct verify *verify);
+void verify_save_point(struct verify *verify);
+
+#endif

@@ -1,0 +1,165 @@
+/* verify_files.c - the files that entries name: blobs by their hash, keys by what the log says of them; and the point up to which
+ * all was whole once. */
+#include "vault/continuity.h"
+#include "vault/keys.h"
+#include "vault/verify.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <nettle/sha2.h>
+#include <stdio.h>
+
+static enum err hash_file(struct verify *verify, const char *path, uint8_t hash[TLOG_HASH_BYTES],
+                          struct damage *damage) {
+    int fd = sys_open(verify->sys, path, O_RDONLY, 0);
+    if (fd < 0)
+        return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+    struct sha256_ctx sha;
+    ssize_t size;
+    sha256_init(&sha);
+    while ((size = sys_read(verify->sys, fd, verify->file, VERIFY_FILE_BYTES)) > 0) {
+        sha256_update(&sha, (size_t)size, verify->file);
+        damage->bytes_read += (uint64_t)size;
+    }
+    sys_close(verify->sys, fd);
+    sha256_digest(&sha, TLOG_HASH_BYTES, hash);
+    return size < 0 ? ERR_IO : ERR_OK;
+}
+
+/* Is any key of the epoch left? Of an erased one the blobs may be gone too. */
+static bool is_erased(struct verify *verify, uint32_t epoch) {
+    char path[VAULT_PATH_BYTES_MAX], name[EPOCH_FILE_BYTES_MAX];
+    struct stat st;
+    for (unsigned nth = 1; nth <= 2; nth++) {
+        epoch_file_name(name, epoch, nth);
+        vault_path(path, verify->vault_dir, "keys/%s", name);
+        if (!sys_stat(verify->sys, path, &st))
+            return false;
+    }
+    return true;
+}
+
+static void blob_path(const struct verify *verify, struct bytes name,
+                      char path[VAULT_PATH_BYTES_MAX]) {
+    char hex[2 * TLOG_HASH_BYTES + 1];
+    struct text text;
+    text_init(&text, hex, sizeof hex);
+    text_put_hex(&text, name);
+    vault_path(path, verify->vault_dir, "blob/%.2s/%s", hex, hex);
+}
+
+static void check_named_blob(struct verify *verify, const struct seal_header *header,
+                             uint64_t index, struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX];
+    uint8_t hash[TLOG_HASH_BYTES];
+    struct stat st;
+    blob_path(verify, header->blob_name, path);
+    if (sys_stat(verify->sys, path, &st)) {
+        if (errno != ENOENT || !is_erased(verify, header->epoch))
+            damage_found(damage, path, index, 0, "the blob of this entry is missing");
+        return;
+    }
+    if (!verify->is_quick)
+        return; /* all blobs are looked at anyway */
+    damage->blob_count++;
+    if (hash_file(verify, path, hash, damage) ||
+        memcmp(hash, header->blob_name.data, TLOG_HASH_BYTES))
+        damage_found(damage, path, index, 0, "the blob's bytes are not those of its name");
+}
+
+static void check_named_key(struct verify *verify, struct bytes stored, uint64_t index,
+                            struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX];
+    uint8_t hash[TLOG_HASH_BYTES];
+    struct vault_entry entry;
+    struct bytes name;
+    uint32_t epoch;
+    if (open_entry_read(stored, &entry) || !key_entry_name(&entry, &name, &epoch) ||
+        name.size >= EPOCH_FILE_BYTES_MAX)
+        return; /* of a later version, or of another kind of log */
+    vault_path(path, verify->vault_dir, "keys/%.*s", (int)name.size, (const char *)name.data);
+    enum err err = hash_file(verify, path, hash, damage);
+    if (err == ERR_NOT_FOUND)
+        damage->erased_count++;
+    else if (err || memcmp(hash, entry.body.data, TLOG_HASH_BYTES))
+        damage_found(damage, path, index, 0, "the key file is not the one that the log names");
+}
+
+void verify_named_files(struct verify *verify, struct bytes stored, uint64_t index,
+                        struct damage *damage) {
+    struct seal_header header;
+    if (seal_header_read(stored, &header))
+        return; /* an entry of another kind of log: its hash is all there is to verify */
+    if (header.is_open)
+        check_named_key(verify, stored, index, damage);
+    else if (!bytes_is_empty(header.blob_name))
+        check_named_blob(verify, &header, index, damage);
+}
+
+/* ---- all blobs ---- */
+
+static void check_blob_dir(struct verify *verify, const char *name, struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX];
+    vault_path(path, verify->vault_dir, "blob/%s", name);
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        uint8_t hash[TLOG_HASH_BYTES], wanted[TLOG_HASH_BYTES];
+        if (strlen(entry->d_name) != sizeof hash * 2)
+            continue;
+        vault_path(path, verify->vault_dir, "blob/%s/%s", name, entry->d_name);
+        damage->blob_count++;
+        if (!hex_decode(bytes_from_string(entry->d_name), wanted, sizeof wanted) ||
+            hash_file(verify, path, hash, damage) || memcmp(hash, wanted, sizeof hash))
+            damage_found(damage, path, DAMAGE_OF_NO_ENTRY, 0,
+                         "the blob's bytes are not those of its name");
+    }
+    if (dir)
+        closedir(dir);
+}
+
+void verify_blobs(struct verify *verify, unsigned worker, unsigned worker_count,
+                  struct damage *damage) {
+    for (unsigned first = worker; first < 256; first += worker_count) {
+        char name[3];
+        snprintf(name, sizeof name, "%02x", first);
+        check_blob_dir(verify, name, damage);
+    }
+}
+
+/* ---- the point verified last ---- */
+
+#define POINT_BYTES_MAX (TLOG_ORIGIN_BYTES_MAX + 128u)
+
+void verify_load_point(struct verify *verify) {
+    char line[POINT_BYTES_MAX];
+    size_t size = 0;
+    struct signed_tree tree;
+    struct fault own = {0};
+    verify->from = 0;
+    if (!verify->point_path ||
+        sys_read_file(verify->sys, verify->point_path, line, sizeof line, &size, &own) ||
+        !signed_tree_read(bytes_trim(bytes_from(line, size)), NULL, &tree))
+        return;
+    verify->from = tree.size;
+    verify->from_root = tree.root;
+}
+
+/* Only a help for the next time: that it cannot be written is no fault of the vault. */
+void verify_save_point(struct verify *verify) {
+    char line[POINT_BYTES_MAX], origin[TLOG_ORIGIN_BYTES_MAX + 1];
+    const struct tlog_checkpoint *checkpoint = &verify->checkpoint->checkpoint;
+    struct signed_tree tree = {checkpoint->size, checkpoint->root};
+    struct text text;
+    struct fault own = {0};
+    if (!verify->point_path || checkpoint->size == 0)
+        return;
+    snprintf(origin, sizeof origin, "%.*s", (int)checkpoint->origin.size,
+             (const char *)checkpoint->origin.data);
+    text_init(&text, line, sizeof line);
+    signed_tree_put(&text, &tree, origin);
+    if (text.full ||
+        sys_replace_file(verify->sys, verify->point_path, text_bytes(&text), 0600, &own))
+        return;
+}
