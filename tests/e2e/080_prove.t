@@ -8,8 +8,9 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 
-from veilleuse_site import Node, Sender, ack_code, adt, done, note, ok, run, same
+from veilleuse_site import PROGRAM, Node, Sender, ack_code, adt, done, note, ok, run, same
 
 node = Node()
 work = node.base
@@ -188,6 +189,26 @@ try:
     ok(not isinstance(prove(newest), str), "what was only durable is proven now")
     count = len(list(entries()))
     try_each(sorted({*range(0, count, count // 60), 255, 256, count - 2, count - 1}), f"entries of {count}")
+
+    # ---- while a node runs and publishes ----
+    more = os.path.join(work, "more.hl7")
+    run("simulate", "--beds", 60, "--hours", 6, "--seed", 3, "--out", more)
+    node.start()
+    sending = subprocess.Popen([PROGRAM, "send", node.mllp, more, "--connections", "4", "--rate", "1500"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    sizes, wrong, index = [count], [], 0
+    while sending.poll() is None:
+        proof = prove(index)
+        code, said = (1, proof) if isinstance(proof, str) else verify(proof, "--key-file", verifier)
+        if code:
+            wrong.append((index, said))
+        else:
+            sizes.append(split(proof)[3])
+        index = (sizes[-1] - 1, sizes[-1] // 2, 0)[len(sizes) % 3]
+    ok(not wrong and sending.returncode == 0, f"{len(sizes) - 1} proofs while it grew", wrong[:3])
+    ok(len(set(sizes)) > 2 and sizes == sorted(sizes), "under newer and newer checkpoints", sizes)
+    node.stop()
+
     for arguments in (("x",), ("-1",), ("",), ("1", "2"), ()):
         same(run("prove", node.dir, *arguments)[0], 64, f"prove {arguments}")
     same(run("prove", os.path.join(work, "none"), 0)[0], 66, "prove of nothing")

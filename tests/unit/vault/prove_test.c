@@ -243,6 +243,42 @@ static void test_damage(void) {
     vault_writer_close(writer);
 }
 
+/* The file with only so many bytes left. */
+static void cut(const char *relative, off_t size) {
+    char path[VAULT_PATH_BYTES_MAX];
+    site_path(path, relative);
+    int result = truncate(path, size);
+    assert(result == 0);
+}
+
+static void test_torn(void) {
+    struct fault fault = {0};
+    struct bytes proof;
+    struct text text;
+    site_make();
+    load_verifiers();
+    struct vault_writer *writer = site_writer(NULL, 0);
+    site_fill(writer, 1, 299, 100);
+    site_publish(300);
+    cut("vault/tile/entries/001.p/44", 5000);
+    is_int(prove(NULL, 256, &proof, NULL), ERR_OK);
+    is_int(prove(NULL, 299, &proof, &fault), ERR_CORRUPT);
+    ok(strstr(fault.what, "bundle ends") != NULL && fault.at == 299, "the bundle is cut");
+    cut("vault/tile/0/001.p/44", 44 * TLOG_HASH_BYTES - 1);
+    fault = (struct fault){0};
+    is_int(prove(NULL, 3, &proof, &fault), ERR_CORRUPT);
+    ok(strstr(fault.subject, "tile/0/001.p/44") != NULL, "the tile is cut");
+    cut("vault/tile/entries/000", 0);
+    is_int(prove(NULL, 3, &proof, NULL), ERR_CORRUPT);
+    is_int(proof.size, 0);
+    char long_path[VAULT_PATH_BYTES_MAX];
+    memset(long_path, 'a', sizeof long_path);
+    long_path[sizeof long_path - 1] = 0;
+    text_init(&text, proof_buffer, sizeof proof_buffer);
+    is_int(vault_prove(NULL, long_path, 0, &text, NULL), ERR_LIMIT);
+    vault_writer_close(writer);
+}
+
 /* ---- verified by others ---- */
 
 static enum err verify_with(struct bytes proof, const char *format, const char *a, const char *b,
@@ -292,6 +328,11 @@ static void test_keys(void) {
     is_int(verify_with(proof, "\n\n", "", "", &fault), ERR_INPUT);
     is_int(verify_with(proof, "b\na\n", own, "no key", &fault), ERR_INPUT);
     is_int(vault_proof_verify(BYTES_NONE, verifiers, &report, NULL), ERR_INPUT);
+    /* The same proof without its extra line. */
+    char *extra = strstr(proof_buffer, "extra "), *index = strstr(proof_buffer, "index ");
+    memmove(extra, index, strlen(index) + 1);
+    is_int(verify_with(bytes_from_string(proof_buffer), "a", own, "", &fault), ERR_INPUT);
+    ok(strstr(fault.what, "carry") != NULL, "the entry is missing");
     vault_writer_close(writer);
 }
 
@@ -357,6 +398,7 @@ int main(void) {
     test_absent();
     test_wider();
     test_damage();
+    test_torn();
     test_keys();
     test_changes();
     test_faults();
