@@ -1,83 +1,11 @@
-/* command_vault.c - verify and cat: the vault from the command line. */
+/* command_vault.c - cat: the vault's entries from the command line. */
 #include "node/node.h"
 
 #include "node/options.h"
 #include "node/site.h"
 #include "roles/roles.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
-
-/* ---- verify ---- */
-
-static void report_json(const struct vault_report *report, enum err err) {
-    char buffer[8192];
-    struct text text;
-    struct json json;
-    text_init(&text, buffer, sizeof buffer);
-    json_init(&json, &text);
-    json_object_begin(&json);
-    json_member_bool(&json, "whole", !err && report->is_whole);
-    json_member_string(&json, "origin", report->origin);
-    json_member_u64(&json, "published", report->published_size);
-    json_member_u64(&json, "durable", report->durable_size);
-    json_member_string(&json, "root", report->root_base64);
-    json_member_u64(&json, "checkpoints", report->checkpoint_count);
-    json_member_u64(&json, "blobs", report->blob_count);
-    json_member_u64(&json, "erased_keys", report->erased_count);
-    json_member_u64(&json, "from", report->from);
-    json_member_u64(&json, "bytes_read", report->bytes_read);
-    if (err) {
-        json_name(&json, "damage");
-        json_object_begin(&json);
-        json_member_string(&json, "what", report->damage);
-        json_member_string(&json, "file", report->damaged_file);
-        if (report->damaged_index != UINT64_MAX)
-            json_member_u64(&json, "entry", report->damaged_index);
-        json_member_u64(&json, "at", report->damaged_at);
-        json_object_end(&json);
-    }
-    json_object_end(&json);
-    printf("%s\n", text.data);
-}
-
-static void report_text(const struct vault_report *report, enum err err) {
-    if (!err) {
-        printf("whole: %s, %llu entries published, %llu durable, root %s\n", report->origin,
-               (unsigned long long)report->published_size, (unsigned long long)report->durable_size,
-               report->root_base64);
-        return;
-    }
-    printf("DAMAGED: %s: %s", report->damaged_file, report->damage);
-    if (report->damaged_index != UINT64_MAX)
-        printf(", entry %llu", (unsigned long long)report->damaged_index);
-    printf(", byte %llu\n", (unsigned long long)report->damaged_at);
-}
-
-int node_verify_command(int argc, char **argv) {
-    struct vault_verify_options options = {0};
-    bool json = false;
-    const struct option_spec specs[] = {{"quick", &options.quick, NULL, NULL},
-                                        {"json", &json, NULL, NULL},
-                                        {"key", NULL, &options.verifier_text, NULL},
-                                        {0}};
-    int count;
-    if (!options_read(argc, argv, specs, &count) || count != 1)
-        return command_usage("verify PATH [--quick] [--key VERIFIER] [--json]");
-    struct vault_report report = {0};
-    struct fault fault = {0};
-    enum err err = vault_verify(NULL, argv[1], &options, &report, &fault);
-    if (err && err != ERR_CORRUPT && err != ERR_CRYPTO)
-        return command_fail(err, &fault);
-    if (json)
-        report_json(&report, err);
-    else
-        report_text(&report, err);
-    return err_exit_code(err);
-}
-
-/* ---- cat ---- */
 
 enum cat_form { CAT_JSON, CAT_RAW, CAT_MLLP };
 
@@ -87,8 +15,8 @@ struct cat {
 };
 
 static const char *kind_name(enum vault_kind kind) {
-    static const char *const names[] = {"unknown", "message", "fact",      "key",
-                                        "blob",    "note",    "dictionary"};
+    static const char *const names[] = {"unknown", "message", "fact", "key", "blob", "note",
+                                        "dictionary"};
     return (unsigned)kind < sizeof names / sizeof names[0] ? names[kind] : names[0];
 }
 
@@ -164,17 +92,16 @@ static enum err print_json(struct cat *cat, uint64_t index, const struct vault_e
 static enum err cat_take(void *owner, uint64_t index, const struct vault_entry *entry,
                          struct fault *fault) {
     struct cat *cat = owner;
-    enum err err = cat->form == CAT_JSON ? print_json(cat, index, entry) : print_body(cat, entry);
+    enum err err =
+        cat->form == CAT_JSON ? print_json(cat, index, entry) : print_body(cat, entry);
     return err ? fault_set_at(fault, err, "an entry cannot be written out", index) : ERR_OK;
 }
 
 int node_cat_command(int argc, char **argv) {
     uint64_t from = 0, to = UINT64_MAX;
     bool raw = false, mllp = false;
-    const struct option_spec specs[] = {{"from", NULL, NULL, &from},
-                                        {"to", NULL, NULL, &to},
-                                        {"raw", &raw, NULL, NULL},
-                                        {"mllp", &mllp, NULL, NULL},
+    const struct option_spec specs[] = {{"from", NULL, NULL, &from}, {"to", NULL, NULL, &to},
+                                        {"raw", &raw, NULL, NULL},   {"mllp", &mllp, NULL, NULL},
                                         {0}};
     int count;
     if (!options_read(argc, argv, specs, &count) || count != 1 || (raw && mllp))

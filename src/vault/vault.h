@@ -214,4 +214,28 @@ MUST_CHECK enum err vault_verify(struct sys *sys, const char *path,
                                  const struct vault_verify_options *options,
                                  struct vault_report *report, struct fault *fault);
 
+/* ---- proofs ---- */
+
+/* A proof is one text (C2SP tlog-proof, docs/format/vault.md) that shows, without the vault, that one entry stands in its
+ * log. Its extra data is the sealed entry as stored, so that the text alone leads from the entry to its leaf hash, from
+ * there to the root, and to the signature under that root. What the entry says stays sealed. */
+#define VAULT_PROOF_BYTES_MAX (128u * 1024u) /* of any proof; entry, hashes and note fit with room */
+
+/* The proof of entry `index` under the newest checkpoint, from the files alone; a node may run meanwhile. It is verified
+ * with the keys in `verifier` before it is handed out; on an error `out` is empty. ERR_MORE: the entry is durable, but not
+ * under a checkpoint yet. ERR_NOT_FOUND: there is no such entry. */
+MUST_CHECK enum err vault_prove(struct sys *sys, const char *vault_dir, uint64_t index,
+                                struct text *out, struct fault *fault);
+
+struct vault_proof_report {
+    char origin[TLOG_ORIGIN_BYTES_MAX + 1];
+    uint64_t index, size; /* of the entry, of the tree that was signed */
+    struct tlog_hash leaf, root;
+    uint64_t entry_bytes; /* of the sealed entry */
+};
+/* Pure arithmetic: no file is read. `verifiers`: verifier keys, one a line, of which one must be the log's. The report is
+ * filled only when the proof holds. ERR_INPUT, ERR_LIMIT: no proof, or no key; ERR_CRYPTO: it does not hold. */
+MUST_CHECK enum err vault_proof_verify(struct bytes proof, struct bytes verifiers,
+                                       struct vault_proof_report *report, struct fault *fault);
+
 #endif

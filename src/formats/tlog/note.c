@@ -1,5 +1,5 @@
 /* note.c - checkpoints and signed notes: written, read, signed, verified. */
-#include "formats/tlog/tlog.h"
+#include "formats/tlog/lines.h"
 
 #include <nettle/sha2.h>
 #include <sodium.h>
@@ -123,7 +123,8 @@ void tlog_put_checkpoint(struct text *out, const struct tlog_checkpoint *checkpo
 
 /* The body ends at the last empty line; a body alone has none. */
 static bool split_note(struct bytes note, struct bytes *body, struct bytes *signatures) {
-    if (note.size == 0 || note.size > TLOG_NOTE_BYTES_MAX || note.data[note.size - 1] != '\n')
+    if (note.size == 0 || note.size > TLOG_NOTE_BYTES_MAX || note.data[note.size - 1] != '\n' ||
+        !text_is_clean(note))
         return false;
     for (size_t i = note.size - 1; i > 0; i--)
         if (note.data[i] == '\n' && note.data[i - 1] == '\n') {
@@ -136,13 +137,13 @@ static bool split_note(struct bytes note, struct bytes *body, struct bytes *sign
     return true;
 }
 
-static bool line_next(struct bytes *rest, struct bytes *line) {
-    size_t end = bytes_find(*rest, '\n');
-    if (end == BYTES_NOT_FOUND)
-        return false;
-    *line = bytes_first(*rest, end);
-    *rest = bytes_skip(*rest, end + 1);
-    return true;
+/* Extension lines are never empty (tlog-checkpoint). */
+static bool has_empty_line(struct bytes lines) {
+    struct bytes line;
+    while (line_next(&lines, &line))
+        if (line.size == 0)
+            return true;
+    return false;
 }
 
 enum err tlog_checkpoint_read(struct bytes note, struct tlog_checkpoint *out, struct bytes *body) {
@@ -152,12 +153,8 @@ enum err tlog_checkpoint_read(struct bytes note, struct tlog_checkpoint *out, st
     rest = *body;
     if (!line_next(&rest, &origin) || !line_next(&rest, &size) || !line_next(&rest, &root))
         return ERR_INPUT;
-    size_t root_bytes;
-    bool number_is_plain = size.size > 0 && (size.data[0] != '0' || size.size == 1);
-    if (origin.size == 0 || origin.size > TLOG_ORIGIN_BYTES_MAX || !number_is_plain ||
-        !bytes_to_u64(size, &out->size) ||
-        !base64_decode(root, out->root.bytes, TLOG_HASH_BYTES, &root_bytes) ||
-        root_bytes != TLOG_HASH_BYTES)
+    if (origin.size == 0 || origin.size > TLOG_ORIGIN_BYTES_MAX || !line_number(size, &out->size) ||
+        !line_hash(root, &out->root) || has_empty_line(rest))
         return ERR_INPUT;
     out->origin = origin;
     out->extension = rest;
@@ -188,12 +185,14 @@ static enum err check_signature(struct bytes line, struct bytes body,
         return ERR_INPUT;
     if (!bytes_is(name, verifier->name))
         return ERR_MORE;
-    if (!base64_decode(rest, signature, sizeof signature, &size) || size < 5)
-        return size > sizeof signature ? ERR_MORE : ERR_INPUT;
+    /* The key's number alone first: a key of this name may be of another kind, with signatures of another size. */
+    if (rest.size < 8 || !base64_decode(bytes_first(rest, 8), signature, 6, &size) || size < 5)
+        return ERR_INPUT;
     if (load_u32(signature) != verifier->key_id)
         return ERR_MORE;
-    if (size != sizeof signature || crypto_sign_ed25519_verify_detached(
-                                        signature + 4, body.data, body.size, verifier->public_key))
+    if (!base64_decode(rest, signature, sizeof signature, &size) || size != sizeof signature ||
+        crypto_sign_ed25519_verify_detached(signature + 4, body.data, body.size,
+                                            verifier->public_key))
         return ERR_CRYPTO;
     return ERR_OK;
 }

@@ -1,10 +1,10 @@
-/* tlog.h - transparency log arithmetic and texts: Merkle hashes, tile paths, checkpoints, signed notes.
+/* tlog.h - transparency log arithmetic and texts: Merkle hashes, tile paths, checkpoints, signed notes, proofs.
  *
  * Shapes     hashes of 32 bytes; a tree of `size` leaves is held as its frontier (at most 64 hashes).
  * Units      sizes and indexes in entries, uint64_t.
  * Errors     ERR_INPUT: not of the form. ERR_CRYPTO: well-formed, but a signature or hash does not hold.
  * Ownership  nothing is allocated; texts go into the caller's struct text; views point into the input.
- * Source     RFC 6962 section 2.1; C2SP tlog-tiles, tlog-checkpoint, signed-note, tlog-cosignature.
+ * Source     RFC 6962 section 2.1; C2SP tlog-tiles, tlog-checkpoint, signed-note, tlog-cosignature, tlog-proof.
  */
 #ifndef FORMATS_TLOG_TLOG_H
 #define FORMATS_TLOG_TLOG_H
@@ -58,6 +58,20 @@ MUST_CHECK enum err tlog_consistency_verify(uint64_t size1, uint64_t size2,
                                             const struct tlog_hash *root1,
                                             const struct tlog_hash *root2);
 
+/* Make them, from the roots of perfect subtrees: `read` gives that of the 2^level leaves from number << level on. It is
+ * asked only for subtrees that lie whole within the tree; an error of it ends the making. ERR_INPUT: no such entry or
+ * smaller tree. */
+#define TLOG_PROOF_HASHES_MAX 65
+typedef enum err (*tlog_read_hash)(void *owner, unsigned level, uint64_t number,
+                                   struct tlog_hash *out);
+MUST_CHECK enum err tlog_inclusion_prove(uint64_t index, uint64_t size, tlog_read_hash read,
+                                         void *owner, struct tlog_hash proof[TLOG_PROOF_HASHES_MAX],
+                                         size_t *count);
+MUST_CHECK enum err tlog_consistency_prove(uint64_t size1, uint64_t size2, tlog_read_hash read,
+                                           void *owner,
+                                           struct tlog_hash proof[TLOG_PROOF_HASHES_MAX],
+                                           size_t *count);
+
 struct tlog_checkpoint {
     struct bytes origin;
     uint64_t size;
@@ -94,5 +108,24 @@ void tlog_put_signature(struct text *out, const struct tlog_signer *signer, stru
 /* Is there a good signature of `verifier` in the note? Unknown lines are passed over; ERR_CRYPTO when bad or none. */
 MUST_CHECK enum err tlog_note_verify(struct bytes note, const struct tlog_verifier *verifier,
                                      struct bytes *body);
+
+/* A proof as a text: index, hashes from the leaf's sibling up, the signed checkpoint, extra data that nobody vouches for. */
+struct tlog_proof {
+    uint64_t index;
+    struct bytes extra; /* empty: none */
+    struct tlog_hash hashes[TLOG_PROOF_HASHES_MAX];
+    size_t hash_count;
+    struct bytes note; /* the checkpoint, with its signatures */
+};
+#define TLOG_PROOF_HEADER "c2sp.org/tlog-proof@v1"
+void tlog_put_proof(struct text *out, const struct tlog_proof *proof);
+/* Exactly what tlog_put_proof writes. `note` is a view into `text`; `extra` is decoded into the buffer, ERR_LIMIT when
+ * that is too small. That the note is a checkpoint with signature lines is checked, not whose they are. */
+MUST_CHECK enum err tlog_proof_read(struct bytes text, uint8_t *extra, size_t extra_bytes,
+                                    struct tlog_proof *out);
+/* Does it show that `leaf` stands at its index in a tree that one of the verifiers signed, under its own name as the
+ * origin? ERR_CRYPTO when not. */
+MUST_CHECK enum err tlog_proof_verify(const struct tlog_proof *proof, const struct tlog_hash *leaf,
+                                      const struct tlog_verifier *verifiers, size_t verifier_count);
 
 #endif

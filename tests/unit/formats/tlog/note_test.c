@@ -109,6 +109,9 @@ static void test_checkpoint(const struct tlog_signer *signer) {
         "\n1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n",
         "a\n1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hS\n",
         "a\n1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFV=\n",
+        "a\n1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\nmore\n\nand more\n",
+        "a\n1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\nmo\tre\n",
+        "a\x80\n1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         is_int(tlog_checkpoint_read(bytes_from_string(wrong[i]), &checkpoint, &body), ERR_INPUT);
@@ -156,6 +159,12 @@ static void test_signatures(const struct tlog_signer *signer) {
     tlog_put_signature(&text, &other, bytes_from(buffer, body_bytes));
     text_put_string(&text, "\xE2\x80\x94 witness.example AAAAAAAA\n");
     is_int(tlog_note_verify(text_bytes(&text), &other.verifier, &body), ERR_OK);
+    is_int(tlog_note_verify(text_bytes(&text), &signer->verifier, &body), ERR_OK);
+    /* The log's own name, a key of another kind: longer than any Ed25519 signature, and passed over. */
+    text_put_format(&text, "\xE2\x80\x94 %s ", signer->verifier.name);
+    uint8_t longer[4 + 420] = {0};
+    text_put_base64(&text, bytes_from(longer, sizeof longer));
+    text_put_char(&text, '\n');
     is_int(tlog_note_verify(text_bytes(&text), &signer->verifier, &body), ERR_OK);
     text_put_string(&text, "not a signature\n");
     is_int(tlog_note_verify(text_bytes(&text), &signer->verifier, &body), ERR_INPUT);
