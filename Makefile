@@ -7,7 +7,7 @@ CC     := $(if $(filter default undefined,$(origin CC)),gcc,$(CC))
 BUILD  := build/$(MODE)
 
 # The parts, lowest first: a part may include those before it (tests/house.sh checks).
-PARTS := base formats/hl7 formats/tlog formats/age vault facts chart roles feeds web simulate node
+PARTS := base formats/hl7 formats/tlog formats/age formats/slip39 vault facts chart paper roles feeds web simulate node
 
 PACKAGES := libsodium nettle libzstd sqlite3 libmicrohttpd jansson libseccomp
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
