@@ -3,7 +3,8 @@
  * Shapes     what is to be printed as plain structs of UTF-8 texts; out: one PDF file.
  * Errors     ERR_INPUT: a text is missing, or too long for its place. ERR_LIMIT: larger than
  *            PAPER_FILE_BYTES_MAX. ERR_UNSUPPORTED: the fonts are not installed (fonts-dejavu-core).
- *            ERR_IO, ERR_FULL: the file could not be written; then none is there.
+ *            ERR_IO, ERR_FULL: it could not be written: what stood at the path before stands there still
+ *            (or the new file, whole, when only its directory could not be synced).
  * Ownership  nothing of the caller's is kept. What was secret in buffers made here is wiped; cairo's and
  *            pango's own copies are not within reach: such pages are made by short-lived commands only.
  * Process    commands; no role with a socket.
@@ -15,7 +16,7 @@
 #include "base/sys.h"
 #include "base/text.h"
 
-#define PAPER_FILE_BYTES_MAX  (8u << 20)
+#define PAPER_FILE_BYTES_MAX  (2u << 20)
 #define PAPER_SHEET_COUNT_MAX 16u
 
 /* The recovery key of a vault, one sheet for each holder of a part. */
