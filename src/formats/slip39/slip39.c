@@ -233,7 +233,7 @@ enum err slip39_combine(const struct slip39_share *shares, size_t count, struct 
     *secret_bytes = 0;
     sodium_memzero(secret, SLIP39_SECRET_BYTES_MAX);
     if (passphrase.size > PASSPHRASE_BYTES_MAX)
-        return ERR_LIMIT;
+        return ERR_INPUT;
     if (count == 0)
         return refuse(verdict, ERR_MORE, SLIP39_TOO_FEW, 1, 0);
     enum err err = check_set(shares, count, verdict);

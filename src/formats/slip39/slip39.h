@@ -66,7 +66,8 @@ struct slip39_options {
     unsigned threshold,
         count; /* 1 <= threshold <= count <= 16; of threshold 1 there is one share */
     unsigned iteration_exponent; /* PBKDF2 does 10,000 * 2^e rounds in all; 0 to 15 */
-    struct bytes passphrase;     /* Veilleuse leaves it empty: BYTES_NONE */
+    struct bytes
+        passphrase; /* at most 256 bytes, or ERR_INPUT; Veilleuse leaves it empty: BYTES_NONE */
 };
 /* Split `secret` (16 to 32 bytes, an even number) into options->count shares. `random` fills memory with
  * random bytes: libsodium's randombytes_buf. ERR_INPUT when sizes or counts are not as said above. */

@@ -21,6 +21,13 @@ static inline struct bytes site_secret(size_t size) {
     return bytes_from(secret, size);
 }
 
+static inline bool site_is_same(const struct slip39_share *a, const struct slip39_share *b) {
+    return a->identifier == b->identifier && a->is_extendable == b->is_extendable &&
+           a->iteration_exponent == b->iteration_exponent && a->member_index == b->member_index &&
+           a->member_threshold == b->member_threshold && a->value_bytes == b->value_bytes &&
+           memcmp(a->value, b->value, sizeof a->value) == 0;
+}
+
 /* One share as text, ended by a zero. */
 static inline struct bytes site_text(const struct slip39_share *share,
                                      char buffer[SLIP39_TEXT_BYTES_MAX]) {
