@@ -7,11 +7,12 @@ CC     := $(if $(filter default undefined,$(origin CC)),gcc,$(CC))
 BUILD  := build/$(MODE)
 
 # The parts, lowest first: a part may include those before it (tests/house.sh checks).
-PARTS := base formats/hl7 formats/tlog formats/age vault facts chart roles feeds web simulate node
+PARTS := base formats/hl7 formats/tlog formats/age formats/slip39 vault facts chart paper roles feeds web simulate node
 
-PACKAGES := libsodium nettle libzstd sqlite3 libmicrohttpd jansson libseccomp
+PACKAGES := libsodium nettle libzstd sqlite3 libmicrohttpd jansson libseccomp pangocairo
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
+# Debian's libzint has no .pc file.
+PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lzint -lm
 
 VERSION := 0.1.0
 

@@ -38,7 +38,7 @@ Version: $version
 Architecture: $architecture
 Maintainer: The Veilleuse developers <veilleuse@localhost>
 Installed-Size: $size
-Depends: $depends, tzdata
+Depends: $depends, tzdata, fonts-dejavu-core
 Section: net
 Priority: optional
 Description: keeps a hospital working when its information system is gone
