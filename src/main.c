@@ -13,8 +13,8 @@ static const struct command {
     const char *usage; /* NULL: not for people */
     const char *what;
 } commands[] = {
-    {"init", node_init_command, "init DIR --site ID [--name TEXT]",
-     "make a new site: vault, keys, configuration"},
+    {"init", node_init_command, "init DIR --site ID [--name TEXT] [--shares K/N] [--sheets FILE.pdf]",
+     "make a new site: vault, keys, configuration; gives out the recovery key's shares"},
     {"serve", node_serve_command, "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]PORT]",
      "run the node, in the foreground; port 0 is chosen and printed"},
     {"status", node_status_command, "status DIR [--json]",
@@ -32,6 +32,9 @@ static const struct command {
      "check a vault, or the proof of an entry; 65 and the first damaged place if it does not hold"},
     {"prove", node_prove_command, "prove DIR INDEX [--out FILE]",
      "the proof that one entry stands in the vault, to be verified without it"},
+    {"key", node_key_command,
+     "key list|rotate|add-recipient|remove-recipient|new-recovery|drop-epoch|export|recover ...",
+     "the keys a vault is sealed under, who may read, and recovery from a copy"},
     {"cat", node_cat_command, "cat DIR [--from N] [--to N] [--raw | --mllp]",
      "print entries; --to is exclusive"},
     {"chart", node_chart_command,

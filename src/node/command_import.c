@@ -336,10 +336,10 @@ static enum err import_path(struct import *import, const char *path, struct faul
 static enum err import_begin(struct import *import, const char *dir, struct fault *fault) {
     struct ipc control;
     struct bytes answer;
-    int fd = -1, lock_fd;
+    int fd = -1, lock_fd, role_fd;
     enum err err = site_lock(NULL, dir, &lock_fd, fault);
     if (!err) {
-        err = site_role_lock(NULL, dir, "commit", fault);
+        err = site_role_lock(NULL, dir, "commit", &role_fd, fault);
         return err ? err : vault_writer_open(&import->writer, NULL, dir, NULL, fault);
     }
     *fault = (struct fault){0};

@@ -4,6 +4,7 @@
 #include "chart/chart.h"
 #include "feeds/feeds.h"
 #include "node/options.h"
+#include "node/recovery.h"
 #include "node/role_main.h"
 #include "node/site.h"
 #include "node/supervisor.h"
@@ -22,12 +23,16 @@
 #define BIND_TRIES   100
 #define BIND_WAIT_US 30000
 
-static const char init_usage[] = "init DIR --site ID [--name TEXT] [--node ID] [--demo]";
+static const char init_usage[] =
+    "init DIR --site ID [--name TEXT] [--node ID] [--shares K/N] [--sheets FILE.pdf] [--demo]";
 static const char serve_usage[] = "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]PORT]";
 
 /* ---- init ---- */
 
-static enum err make_site(const char *dir, const struct config *config, struct fault *fault) {
+/* `recovery` NULL: none, in a demonstration. */
+static enum err make_site(const char *dir, const struct config *config,
+                          const struct recovery *recovery, const char *sheets,
+                          struct fault *fault) {
     static const char *const parts[] = {"run", "chart", "cache"};
     char path[SITE_PATH_BYTES], origin[CONFIG_VALUE_BYTES * 2 + 32];
     enum err err = sys_make_dirs(NULL, dir, 0750, fault);
@@ -36,12 +41,21 @@ static enum err make_site(const char *dir, const struct config *config, struct f
         err = sys_make_dirs(NULL, path, 0700, fault);
     }
     snprintf(origin, sizeof origin, "%s/veilleuse/%s/1", config->site, config->node);
+    /* Sheets that cannot be written must not leave a vault behind that nobody could recover. */
+    if (!err && recovery && sheets)
+        err = recovery_give_out(recovery, config->name, origin, sheets, fault);
     if (!err)
-        err = vault_create(NULL, dir, origin, NULL, fault);
+        err = vault_create(NULL, dir, origin, recovery ? recovery->public_key : NULL, fault);
+    if (!err && recovery)
+        err = recovery_write_public(recovery, dir, fault);
     if (!err)
         err = site_publish(NULL, dir, 1, fault); /* the first epoch's key: a vault begins signed */
     /* The configuration comes last: a directory is a site once it has one. */
-    return err ? err : config_write(config, NULL, dir, fault);
+    if (!err)
+        err = config_write(config, NULL, dir, fault);
+    if (!err && recovery && !sheets)
+        err = recovery_give_out(recovery, config->name, origin, NULL, fault);
+    return err;
 }
 
 static bool set_text(char *to, const char *value, const char *what) {
@@ -54,12 +68,15 @@ static bool set_text(char *to, const char *value, const char *what) {
 }
 
 int node_init_command(int argc, char **argv) {
-    const char *site = NULL, *name = NULL, *node = NULL;
+    const char *site = NULL, *name = NULL, *node = NULL, *split = "3/5", *sheets = NULL;
     struct config config;
+    struct recovery recovery = {0};
     config_default(&config);
     const struct option_spec specs[] = {{"site", NULL, &site, NULL},
                                         {"name", NULL, &name, NULL},
                                         {"node", NULL, &node, NULL},
+                                        {"shares", NULL, &split, NULL},
+                                        {"sheets", NULL, &sheets, NULL},
                                         {"demo", &config.is_demo, NULL, NULL},
                                         {0}};
     int count;
@@ -80,7 +97,12 @@ int node_init_command(int argc, char **argv) {
     if (!site_is_there(NULL, argv[1], &(struct fault){0}))
         return command_fail(ERR_STATE, &(struct fault){.code = ERR_STATE,
                                                        .what = "there is a site here already"});
-    enum err err = make_site(argv[1], &config, &fault);
+    if (!recovery_read_split(split, &recovery))
+        return err_exit_code(ERR_USAGE);
+    enum err err = recovery_make(&recovery, &fault);
+    if (!err)
+        err = make_site(argv[1], &config, config.is_demo ? NULL : &recovery, sheets, &fault);
+    recovery_clear(&recovery);
     if (err)
         return command_fail(err, &fault);
     printf("%s: a new site, %s. Keep %s/keys safe: without them the vault cannot be read.\n",

@@ -14,6 +14,7 @@ int node_status_command(int argc, char **argv);
 int node_import_command(int argc, char **argv);
 int node_verify_command(int argc, char **argv);
 int node_prove_command(int argc, char **argv);
+int node_key_command(int argc, char **argv);
 int node_cat_command(int argc, char **argv);
 int node_chart_command(int argc, char **argv);
 int node_rebuild_command(int argc, char **argv);

@@ -10,6 +10,7 @@
 #include "node/role_main.h"
 #include "node/site.h"
 
+#include <stdio.h>
 
 #define ANSWER_COUNT_MAX  65536u
 #define BATCH_BYTES_MAX   (6u << 20)
@@ -226,6 +227,51 @@ static enum err take_blob_end(struct commit *commit, struct role_link *link,
     return ERR_OK;
 }
 
+static enum err obey(struct commit *commit, const struct keys_request *request, uint64_t *number,
+                     struct fault *fault) {
+    char why[129];
+    uint32_t count = 0;
+    enum err err;
+    switch (request->order) {
+    case KEYS_WRAP_PAST:
+        err = vault_writer_wrap_past(commit->writer, request->public_key.data, &count, fault);
+        *number = count;
+        return err;
+    case KEYS_ERASE:
+        snprintf(why, sizeof why, "%.*s", (int)request->why.size, (const char *)request->why.data);
+        err = vault_writer_erase_epoch(commit->writer, request->epoch, why, fault);
+        break;
+    default:
+        err = vault_writer_rotate(commit->writer, fault);
+    }
+    *number = vault_writer_epoch(commit->writer);
+    return err;
+}
+
+/* Orders about keys come from the command line, through the supervisor's door for its owner. */
+static enum err take_keys(struct commit *commit, struct role_link *link,
+                          const struct ipc_frame *frame) {
+    struct keys_request request;
+    enum err err = roles_get_keys(frame, &request);
+    if (err || link->peer != ROLE_IMPORT)
+        return ERR_INPUT;
+    settle(commit); /* keys change between batches only */
+    struct fault fault = {0};
+    struct keys_answer answer = {0};
+    char line[512] = "";
+    answer.err = obey(commit, &request, &answer.number, &fault);
+    if (answer.err) {
+        fault_format(&fault, line, sizeof line);
+        trace_fault("an order about keys was not carried out", &fault);
+    }
+    answer.fault = bytes_from_string(line);
+    struct role_link *open = &commit->life.links[ROLE_OPEN];
+    if (!answer.err && request.order == KEYS_ERASE && open->is_open &&
+        roles_put_number(&open->ipc, MESSAGE_ERASED, request.epoch))
+        trace_error("open was not told that an epoch is erased: start the node again");
+    return roles_put_keys_done(&link->ipc, &answer);
+}
+
 static enum err commit_frame(struct role_life *life, struct role_link *link,
                              const struct ipc_frame *frame) {
     struct commit *commit = life->owner;
@@ -238,6 +284,8 @@ static enum err commit_frame(struct role_life *life, struct role_link *link,
         return take_blob_part(commit, link, frame);
     case MESSAGE_BLOB_END:
         return take_blob_end(commit, link, frame);
+    case MESSAGE_KEYS:
+        return take_keys(commit, link, frame);
     case MESSAGE_PUBLISHED: {
         enum err err = roles_get_number(frame, &commit->published);
         if (!err)
@@ -337,6 +385,7 @@ static void commit_stop(struct role_life *life) {
 int role_commit_main(const struct role_start *start) {
     struct commit *commit = memory_alloc(1, sizeof *commit);
     struct fault fault = {0};
+    int lock_fd; /* closed by the end of the process alone */
     enum err err = commit ? ERR_OK : ERR_MEMORY;
     if (!err)
         err = role_life_init(&commit->life, ROLE_COMMIT, start->sys, start->site_dir, &fault);
@@ -346,7 +395,7 @@ int role_commit_main(const struct role_start *start) {
     err = commit->answers ? ERR_OK : ERR_MEMORY;
     struct vault_writer_options options = {.reserve_bytes = (uint64_t)start->config->reserve_bytes};
     if (!err)
-        err = site_role_lock(start->sys, start->site_dir, "commit", &fault);
+        err = site_role_lock(start->sys, start->site_dir, "commit", &lock_fd, &fault);
     if (!err)
         err = vault_writer_open(&commit->writer, start->sys, start->site_dir, &options, &fault);
     if (err)

@@ -106,8 +106,14 @@ static enum err give(struct open_role *open, struct role_link *link, uint64_t to
     enum err err = vault_reader_sealed(open->reader, index, open->durable, &sealed, fault);
     if (!err)
         err = vault_opener_unseal(open->opener, sealed, &entry, fault);
-    if (err)
+    if (err == ERR_NOT_FOUND) {
+        vault_entry_erased(&entry);
+        *fault = (struct fault){0};
+    } else if (err) {
         return err;
+    }
+    if (entry.is_restated) /* it counts as said when it was said first */
+        entry.clock = entry.restated_clock;
     uint64_t wanted = bytes_max && bytes_max < entry.body_bytes ? bytes_max : entry.body_bytes;
     open->given_count++;
     if (wanted <= PIECE_BYTES && bytes_is_empty(entry.blob_name))
@@ -181,6 +187,13 @@ static enum err open_frame(struct role_life *life, struct role_link *link,
         enum err err = roles_get_number(frame, &durable);
         if (!err && durable > open->durable)
             open->durable = durable;
+        return err;
+    }
+    if (link->peer == ROLE_COMMIT && frame->type == MESSAGE_ERASED) {
+        uint64_t epoch;
+        enum err err = roles_get_number(frame, &epoch);
+        if (!err)
+            vault_opener_forget(open->opener, (uint32_t)epoch);
         return err;
     }
     bool may_read = link->peer == ROLE_CHART || link->peer == ROLE_WEB;

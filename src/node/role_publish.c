@@ -117,9 +117,10 @@ static void publish_stop(struct role_life *life) {
 int role_publish_main(const struct role_start *start) {
     struct publish publish = {0};
     struct fault fault = {0};
+    int lock_fd; /* closed by the end of the process alone */
     enum err err = role_life_init(&publish.life, ROLE_PUBLISH, start->sys, start->site_dir, &fault);
     if (!err)
-        err = site_role_lock(start->sys, start->site_dir, "publish", &fault);
+        err = site_role_lock(start->sys, start->site_dir, "publish", &lock_fd, &fault);
     if (!err)
         err = vault_publisher_open(&publish.publisher, start->sys, start->site_dir, NULL,
                                    &fault);

@@ -51,15 +51,14 @@ enum err site_lock(struct sys *sys, const char *site_dir, int *lock_fd, struct f
     return lock_file(sys, path, site_dir, lock_fd, fault);
 }
 
-enum err site_role_lock(struct sys *sys, const char *site_dir, const char *role,
+enum err site_role_lock(struct sys *sys, const char *site_dir, const char *role, int *lock_fd,
                         struct fault *fault) {
     char path[SITE_PATH_BYTES], name[64];
-    int fd; /* closed by the end of the process alone */
     snprintf(name, sizeof name, "run/%s.lock", role);
     site_path(path, site_dir, name);
     for (int tries = 0;; tries++) {
         struct fault own = {0};
-        enum err err = lock_file(sys, path, site_dir, &fd, &own);
+        enum err err = lock_file(sys, path, site_dir, lock_fd, &own);
         if (err == ERR_STATE && tries < ROLE_LOCK_TRIES) {
             usleep(ROLE_LOCK_WAIT_US);
             continue;
@@ -73,12 +72,16 @@ enum err site_role_lock(struct sys *sys, const char *site_dir, const char *role,
 enum err site_publish(struct sys *sys, const char *site_dir, uint64_t durable_size,
                       struct fault *fault) {
     struct vault_publisher *publisher = NULL;
-    enum err err = site_role_lock(sys, site_dir, "publish", fault);
+    int lock_fd;
+    enum err err = site_role_lock(sys, site_dir, "publish", &lock_fd, fault);
+    if (err)
+        return err;
     if (!err)
         err = vault_publisher_open(&publisher, sys, site_dir, NULL, fault);
     for (uint64_t published = 0; !err && published < durable_size;)
         err = vault_publish(publisher, durable_size, false, &published, fault);
     vault_publisher_close(publisher);
+    sys_close(sys, lock_fd);
     return err;
 }
 
@@ -221,10 +224,18 @@ static enum err each_entry(struct vault_reader *reader, struct vault_opener *ope
         if (err == ERR_MORE)
             return ERR_OK;
         if (!err)
-            err = vault_opener_unseal(opener, sealed, &entry, fault);
-        if (!err && whole_blobs && !bytes_is_empty(entry.blob_name))
+            err = vault_opener_unseal(opener, sealed, &entry, NULL);
+        if (err == ERR_NOT_FOUND) {
+            vault_entry_erased(&entry);
+            err = ERR_OK;
+        }
+        if (err)
+            return fault_set_at(fault, err, "this entry cannot be read, number", index);
+        if (entry.is_restated)
+            entry.clock = entry.restated_clock;
+        if (whole_blobs && !bytes_is_empty(entry.blob_name))
             err = take_whole(opener, index, &entry, take, owner, fault);
-        else if (!err)
+        else
             err = take(owner, index, &entry, fault);
         if (err)
             return err;

@@ -15,9 +15,9 @@
 MUST_CHECK enum err site_lock(struct sys *sys, const char *site_dir, int *lock_fd,
                               struct fault *fault);
 /* A role's own lock, waited for: after the supervisor alone was killed, its roles may still be leaving when the next
- * node's begin. There must never be two writers or two signers. Held until the process ends. */
+ * node's begin. There must never be two writers or two signers. Held until *lock_fd is closed, or the process ends. */
 MUST_CHECK enum err site_role_lock(struct sys *sys, const char *site_dir, const char *role,
-                                   struct fault *fault);
+                                   int *lock_fd, struct fault *fault);
 /* By the owner, with no node: everything below `durable_size` comes under a signed checkpoint. */
 MUST_CHECK enum err site_publish(struct sys *sys, const char *site_dir, uint64_t durable_size,
                                  struct fault *fault);

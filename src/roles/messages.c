@@ -75,6 +75,50 @@ enum err roles_get_blob(const struct ipc_frame *frame, uint64_t *token, struct b
     return ipc_reader_end(&reader);
 }
 
+enum err roles_put_keys(struct ipc *ipc, const struct keys_request *request) {
+    ipc_put_begin(ipc, MESSAGE_KEYS);
+    ipc_put_u8(ipc, (uint8_t)request->order);
+    ipc_put_u32(ipc, request->epoch);
+    ipc_put_bytes(ipc, request->public_key);
+    ipc_put_bytes(ipc, request->why);
+    return ipc_put_end(ipc);
+}
+
+enum err roles_get_keys(const struct ipc_frame *frame, struct keys_request *request) {
+    struct ipc_reader reader;
+    ipc_reader_init(&reader, frame->payload);
+    uint8_t order = ipc_get_u8(&reader);
+    request->order = (enum keys_order)order;
+    request->epoch = ipc_get_u32(&reader);
+    request->public_key = ipc_get_bytes(&reader);
+    request->why = ipc_get_bytes(&reader);
+    enum err err = ipc_reader_end(&reader);
+    bool has_key = request->public_key.size == VAULT_PUBLIC_KEY_BYTES;
+    return !err && (order > KEYS_ERASE || (order == KEYS_WRAP_PAST && !has_key) ||
+                    request->why.size > 128)
+               ? ERR_INPUT
+               : err;
+}
+
+enum err roles_put_keys_done(struct ipc *ipc, const struct keys_answer *answer) {
+    ipc_put_begin(ipc, MESSAGE_KEYS_DONE);
+    ipc_put_u8(ipc, (uint8_t)answer->err);
+    ipc_put_u64(ipc, answer->number);
+    ipc_put_bytes(ipc, answer->fault);
+    return ipc_put_end(ipc);
+}
+
+enum err roles_get_keys_done(const struct ipc_frame *frame, struct keys_answer *answer) {
+    struct ipc_reader reader;
+    ipc_reader_init(&reader, frame->payload);
+    uint8_t code = ipc_get_u8(&reader);
+    answer->err = (enum err)code;
+    answer->number = ipc_get_u64(&reader);
+    answer->fault = ipc_get_bytes(&reader);
+    enum err err = ipc_reader_end(&reader);
+    return !err && code >= ERR_COUNT ? ERR_INPUT : err;
+}
+
 enum err roles_put_appended(struct ipc *ipc, const struct append_answer *answer) {
     ipc_put_begin(ipc, MESSAGE_APPENDED);
     ipc_put_u64(ipc, answer->token);

@@ -45,8 +45,13 @@ enum role_message {
     /* commit -> feeds, web, import */
     MESSAGE_APPENDED,
     MESSAGE_VAULT_STATE, /* full, suspect: at the start of a link and at each change */
+    /* import -> commit: an order about keys; commit -> import: what came of it */
+    MESSAGE_KEYS,
+    MESSAGE_KEYS_DONE,
     /* commit -> publish, open; open -> chart */
     MESSAGE_DURABLE = 96,
+    /* commit -> open: an epoch's key is erased, forget it */
+    MESSAGE_ERASED,
     /* publish -> commit */
     MESSAGE_PUBLISHED,
     /* chart, web -> open */
@@ -82,12 +87,32 @@ MUST_CHECK enum err roles_get_appended(const struct ipc_frame *frame, struct app
 MUST_CHECK enum err roles_put_vault_state(struct ipc *ipc, bool is_full, bool is_suspect);
 MUST_CHECK enum err roles_get_vault_state(const struct ipc_frame *frame, bool *is_full, bool *is_suspect);
 
-/* DURABLE, PUBLISHED, TAKING, GENERATION, CHART, NO_ENTRY: one number. */
+/* DURABLE, ERASED, PUBLISHED, TAKING, GENERATION, CHART, NO_ENTRY: one number. */
 MUST_CHECK enum err roles_put_number(struct ipc *ipc, enum role_message type, uint64_t number);
 MUST_CHECK enum err roles_get_number(const struct ipc_frame *frame, uint64_t *number);
 /* STATE, REPORT, PROBLEM: a text. READY, STOP: an empty one. */
 MUST_CHECK enum err roles_put_text(struct ipc *ipc, enum role_message type, struct bytes text);
 MUST_CHECK enum err roles_get_text(const struct ipc_frame *frame, struct bytes *text);
+
+enum keys_order {
+    KEYS_ROTATE,    /* begin the next epoch */
+    KEYS_WRAP_PAST, /* wrap every epoch to public_key */
+    KEYS_ERASE      /* erase `epoch`; why: in words */
+};
+struct keys_request {
+    enum keys_order order;
+    uint32_t epoch;
+    struct bytes public_key, why;
+};
+MUST_CHECK enum err roles_put_keys(struct ipc *ipc, const struct keys_request *request);
+MUST_CHECK enum err roles_get_keys(const struct ipc_frame *frame, struct keys_request *request);
+struct keys_answer {
+    enum err err;
+    uint64_t number;    /* the epoch in use; of KEYS_WRAP_PAST: how many epochs were wrapped */
+    struct bytes fault; /* what went wrong, in words */
+};
+MUST_CHECK enum err roles_put_keys_done(struct ipc *ipc, const struct keys_answer *answer);
+MUST_CHECK enum err roles_get_keys_done(const struct ipc_frame *frame, struct keys_answer *answer);
 
 #define READ_MORE UINT64_MAX
 struct read_request {

@@ -61,6 +61,17 @@ static enum err write_verifier(struct sys *sys, const char *site_dir, struct byt
     return err;
 }
 
+enum err keys_write_node(struct sys *sys, const char *site_dir, const uint8_t node[KEY_BYTES],
+                         struct fault *fault) {
+    char buffer[KEY_FILE_BYTES_MAX];
+    struct text text;
+    text_init(&text, buffer, sizeof buffer);
+    age_put_secret(&text, node);
+    enum err err = write_key(sys, site_dir, "node.key", &text, fault);
+    sodium_memzero(buffer, sizeof buffer);
+    return err;
+}
+
 static enum err write_keys(struct sys *sys, const char *site_dir, const struct tlog_signer *signer,
                            const uint8_t node[KEY_BYTES], struct fault *fault) {
     char buffer[KEY_FILE_BYTES_MAX];
@@ -69,10 +80,8 @@ static enum err write_keys(struct sys *sys, const char *site_dir, const struct t
     text_init(&text, buffer, sizeof buffer);
     tlog_put_signer(&text, signer);
     enum err err = write_key(sys, site_dir, "signing.key", &text, fault);
-    text_init(&text, buffer, sizeof buffer);
-    age_put_secret(&text, node);
     if (!err)
-        err = write_key(sys, site_dir, "node.key", &text, fault);
+        err = keys_write_node(sys, site_dir, node, fault);
     randombytes_buf(repeat, sizeof repeat);
     text_init(&text, buffer, sizeof buffer);
     text_put_hex(&text, bytes_from(repeat, sizeof repeat));
@@ -197,15 +206,13 @@ static unsigned count_lines(struct bytes lines) {
 }
 
 /* "<site>/veilleuse/<node>/<epoch>": what stands before the last slash stays. */
-static bool name_next_origin(const struct tlog_signer *signer, unsigned number, char *name,
-                             size_t name_bytes) {
-    const char *slash = strrchr(signer->verifier.name, '/');
+static bool name_next_origin(const char *old, struct bytes lines, char *name, size_t name_bytes) {
+    const char *slash = strrchr(old, '/');
     uint8_t random[4];
     randombytes_buf(random, sizeof random);
     int size =
-        snprintf(name, name_bytes, "%.*s/%u-%08x",
-                 slash ? (int)(slash - signer->verifier.name) : (int)strlen(signer->verifier.name),
-                 signer->verifier.name, number, load_u32(random));
+        snprintf(name, name_bytes, "%.*s/%u-%08x", slash ? (int)(slash - old) : (int)strlen(old),
+                 old, count_lines(lines) + 1, load_u32(random));
     return size > 0 && (size_t)size < name_bytes;
 }
 
@@ -215,7 +222,7 @@ enum err keys_begin_origin(struct sys *sys, const char *site_dir, struct tlog_si
     uint8_t *verifiers, seed[KEY_BYTES];
     struct bytes lines;
     enum err err = read_verifiers(sys, site_dir, &verifiers, &lines, fault);
-    if (!err && !name_next_origin(signer, count_lines(lines) + 1, name, sizeof name))
+    if (!err && !name_next_origin(signer->verifier.name, lines, name, sizeof name))
         err = fault_set(fault, ERR_LIMIT, "the origin's name is too long");
     crypto_sign_ed25519_sk_to_seed(seed, signer->secret_key);
     if (!err && tlog_signer_from_seed(signer, bytes_from_string(name), seed))
@@ -242,6 +249,28 @@ enum err keys_read_repeat(struct sys *sys, const char *site_dir, uint8_t key[KEY
     if (!err && !hex_decode(line, key, KEY_BYTES))
         err = unreadable("repeat.key", fault);
     sodium_memzero(buffer, sizeof buffer);
+    return err;
+}
+
+enum err keys_adopt(struct sys *sys, const char *site_dir, const uint8_t node[KEY_BYTES],
+                    struct tlog_signer *signer, struct fault *fault) {
+    char old[TLOG_ORIGIN_BYTES_MAX + 1], name[TLOG_NAME_BYTES_MAX + 1];
+    uint8_t *verifiers = NULL, seed[KEY_BYTES];
+    struct bytes lines;
+    enum err err = keys_read_log_name(sys, site_dir, old, fault);
+    if (!err)
+        err = read_verifiers(sys, site_dir, &verifiers, &lines, fault);
+    if (!err && !name_next_origin(old, lines, name, sizeof name))
+        err = fault_set(fault, ERR_LIMIT, "the origin's name is too long");
+    randombytes_buf(seed, sizeof seed);
+    if (!err && tlog_signer_from_seed(signer, bytes_from_string(name), seed))
+        err = fault_set(fault, ERR_INPUT, "this is no name for a log");
+    sodium_memzero(seed, sizeof seed);
+    if (!err)
+        err = write_keys(sys, site_dir, signer, node, fault);
+    if (!err)
+        err = write_verifier(sys, site_dir, lines, &signer->verifier, fault);
+    memory_free(verifiers);
     return err;
 }
 

@@ -38,6 +38,12 @@ MUST_CHECK enum err keys_verify_own(struct sys *sys, const char *site_dir,
  * written anew. */
 MUST_CHECK enum err keys_begin_origin(struct sys *sys, const char *site_dir,
                                       struct tlog_signer *signer, struct fault *fault);
+/* For a node that goes on with another's log: node.key is `node`, signing and repeat keys are new, the origin's next epoch is
+ * added to vault/verifier. The caller wipes *signer. */
+MUST_CHECK enum err keys_adopt(struct sys *sys, const char *site_dir, const uint8_t node[KEY_BYTES],
+                               struct tlog_signer *signer, struct fault *fault);
+MUST_CHECK enum err keys_write_node(struct sys *sys, const char *site_dir,
+                                    const uint8_t node[KEY_BYTES], struct fault *fault);
 MUST_CHECK enum err keys_read_repeat(struct sys *sys, const char *site_dir, uint8_t key[KEY_BYTES],
                                      struct fault *fault);
 

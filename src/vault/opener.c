@@ -101,6 +101,10 @@ enum err vault_opener_unseal(struct vault_opener *opener, struct bytes sealed,
     return err ? fault_set(fault, err, "an entry cannot be unsealed") : ERR_OK;
 }
 
+void vault_entry_erased(struct vault_entry *entry) {
+    *entry = (struct vault_entry){.kind = VAULT_NOTE, .media_type = BYTES(VAULT_ERASED_MEDIA_TYPE)};
+}
+
 void vault_opener_forget(struct vault_opener *opener, uint32_t epoch) {
     epoch_keys_forget(opener->keys, epoch);
 }

@@ -119,6 +119,10 @@ bool vault_writer_is_due(const struct vault_writer *writer);
 MUST_CHECK enum err vault_writer_tend(struct vault_writer *writer, struct fault *fault);
 /* Begin the next epoch, wrapped to the recipients as they are now. After an error the old one goes on. */
 MUST_CHECK enum err vault_writer_rotate(struct vault_writer *writer, struct fault *fault);
+/* Remove the epoch's key, after a note that says so and why: nobody can read what was sealed under it, here. ERR_STATE: it is
+ * in use. */
+MUST_CHECK enum err vault_writer_erase_epoch(struct vault_writer *writer, uint32_t epoch,
+                                             const char *why, struct fault *fault);
 /* Wrap every epoch there is to one who came later. */
 MUST_CHECK enum err vault_writer_wrap_past(struct vault_writer *writer,
                                            const uint8_t public_key[VAULT_PUBLIC_KEY_BYTES],
@@ -170,6 +174,10 @@ MUST_CHECK enum err vault_reader_sealed(struct vault_reader *reader, uint64_t in
 MUST_CHECK enum err vault_reader_size(struct vault_reader *reader, uint64_t *size,
                                       struct fault *fault);
 
+/* An entry whose epoch is erased, as readers pass it on: a note of this media type, empty. */
+#define VAULT_ERASED_MEDIA_TYPE "application/vnd.veilleuse.erased"
+void vault_entry_erased(struct vault_entry *entry);
+
 /* ---- opener: open only (and offline commands); holds the epoch keys ---- */
 struct vault_opener;
 MUST_CHECK enum err vault_opener_open(struct vault_opener **opener, struct sys *sys,
@@ -214,12 +222,64 @@ MUST_CHECK enum err vault_verify(struct sys *sys, const char *path,
                                  const struct vault_verify_options *options,
                                  struct vault_report *report, struct fault *fault);
 
+/* ---- who may read ---- */
+
+typedef void (*vault_recipient_take)(void *owner, const uint8_t public_key[VAULT_PUBLIC_KEY_BYTES],
+                                     const char *label);
+/* Those who can open the epochs to come. */
+MUST_CHECK enum err vault_recipients_each(struct sys *sys, const char *site_dir,
+                                          vault_recipient_take take, void *owner,
+                                          struct fault *fault);
+/* Counts from the next epoch on. ERR_STATE: it is one already. */
+MUST_CHECK enum err vault_recipient_add(struct sys *sys, const char *site_dir,
+                                        const uint8_t public_key[VAULT_PUBLIC_KEY_BYTES],
+                                        const char *label, struct fault *fault);
+/* Every one of that label; counts from the next epoch on. */
+MUST_CHECK enum err vault_recipient_remove(struct sys *sys, const char *site_dir, const char *label,
+                                           struct fault *fault);
+
+struct vault_epoch {
+    uint32_t number;
+    unsigned file_count; /* keys/<epoch> and keys/<epoch>.<n> */
+    bool can_open;       /* by this node */
+    int64_t made_at;     /* of the file, as the file system says */
+};
+typedef void (*vault_epoch_take)(void *owner, const struct vault_epoch *epoch);
+MUST_CHECK enum err vault_epochs_each(struct sys *sys, const char *site_dir, vault_epoch_take take,
+                                      void *owner, struct fault *fault);
+/* The entries sealed under the epoch: from..to-1. ERR_NOT_FOUND: there are none. */
+MUST_CHECK enum err vault_epoch_range(struct sys *sys, const char *site_dir, uint32_t epoch,
+                                      uint64_t *from, uint64_t *to, struct fault *fault);
+/* The X25519 secret that opens the epoch's blobs, for the age tool; the caller wipes it. */
+MUST_CHECK enum err vault_epoch_identity(struct sys *sys, const char *site_dir, uint32_t epoch,
+                                         uint8_t secret[VAULT_PUBLIC_KEY_BYTES],
+                                         struct fault *fault);
+
+#define VAULT_SHARE_COUNT_MAX 16u
+struct vault_recovery { /* vault/recovery: nothing of it is secret */
+    uint8_t public_key[VAULT_PUBLIC_KEY_BYTES];
+    unsigned threshold, share_count;
+    uint8_t share_hashes[VAULT_SHARE_COUNT_MAX][TLOG_HASH_BYTES];
+};
+MUST_CHECK enum err vault_recovery_write(struct sys *sys, const char *vault_dir,
+                                         const struct vault_recovery *recovery,
+                                         struct fault *fault);
+MUST_CHECK enum err vault_recovery_read(struct sys *sys, const char *vault_dir,
+                                        struct vault_recovery *recovery, struct fault *fault);
+
+/* DIR/vault is a copy, of a node that is lost: make DIR/keys around it with the recovered secret. The new node signs with a
+ * key of its own, reads with a key of its own, and goes on with the log under the origin's next epoch. */
+MUST_CHECK enum err vault_adopt(struct sys *sys, const char *site_dir,
+                                const uint8_t recovered[VAULT_PUBLIC_KEY_BYTES],
+                                struct fault *fault);
+
 /* ---- proofs ---- */
 
 /* A proof is one text (C2SP tlog-proof, docs/format/vault.md) that shows, without the vault, that one entry stands in its
  * log. Its extra data is the sealed entry as stored, so that the text alone leads from the entry to its leaf hash, from
  * there to the root, and to the signature under that root. What the entry says stays sealed. */
-#define VAULT_PROOF_BYTES_MAX (128u * 1024u) /* of any proof; entry, hashes and note fit with room */
+#define VAULT_PROOF_BYTES_MAX                                                                      \
+    (128u * 1024u) /* of any proof; entry, hashes and note fit with room */
 
 /* The proof of entry `index` under the newest checkpoint, from the files alone; a node may run meanwhile. It is verified
  * with the keys in `verifier` before it is handed out; on an error `out` is empty. ERR_MORE: the entry is durable, but not

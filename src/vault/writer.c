@@ -37,7 +37,7 @@ static enum err sync_site(struct sys *sys, const char *site_dir, struct fault *f
     return err ? err : sys_sync_dir(sys, parent, fault);
 }
 
-static enum err make_dirs(struct sys *sys, const char *site_dir, struct fault *fault) {
+enum err vault_make_dirs(struct sys *sys, const char *site_dir, struct fault *fault) {
     static const struct {
         const char *name;
         mode_t mode;
@@ -70,7 +70,7 @@ enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
         return fault_set_subject(fault, ERR_STATE, "there is a vault already", path);
     if (errno != ENOENT && errno != ENOTDIR) /* never make new keys over keys that cannot be seen */
         return fault_set_errno(fault, ERR_IO, errno, "is there a vault already?", path);
-    enum err err = make_dirs(sys, site_dir, fault);
+    enum err err = vault_make_dirs(sys, site_dir, fault);
     if (!err)
         err = keys_create(sys, site_dir, origin, recovery, fault);
     if (!err)

@@ -1,0 +1,458 @@
+/* command_key.c - key: the epochs a vault is sealed under, who may read them, and the way back when every node is lost. */
+#include "node/node.h"
+
+#include "formats/age/age.h"
+#include "node/config.h"
+#include "node/options.h"
+#include "node/recovery.h"
+#include "node/site.h"
+#include "roles/roles.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+#define ORDER_TIMEOUT_MS 600000
+
+static const char key_usage[] =
+    "key list DIR [--json]\n"
+    "       veilleuse key rotate DIR\n"
+    "       veilleuse key add-recipient DIR AGE1... --label TEXT [--past]\n"
+    "       veilleuse key remove-recipient DIR LABEL\n"
+    "       veilleuse key new-recovery DIR [--shares K/N] [--sheets FILE.pdf]\n"
+    "       veilleuse key drop-epoch DIR EPOCH [--why TEXT]\n"
+    "       veilleuse key export DIR EPOCH\n"
+    "       veilleuse key recover COPY DIR [--shares-file FILE] [--node ID]";
+
+/* ---- orders: by the running node's commit, or under its lock ---- */
+
+static enum err obey_alone(const char *dir, const struct keys_request *request, uint64_t *number,
+                           struct fault *fault) {
+    struct vault_writer *writer;
+    uint32_t count = 0;
+    char why[129];
+    int lock_fd;
+    struct vault_writer_options options = {0};
+    enum err err = site_role_lock(NULL, dir, "commit", &lock_fd, fault);
+    if (err)
+        return err;
+    err = vault_writer_open(&writer, NULL, dir, &options, fault);
+    if (err) {
+        sys_close(NULL, lock_fd);
+        return err;
+    }
+    snprintf(why, sizeof why, "%.*s", (int)request->why.size, (const char *)request->why.data);
+    if (request->order == KEYS_WRAP_PAST)
+        err = vault_writer_wrap_past(writer, request->public_key.data, &count, fault);
+    else if (request->order == KEYS_ERASE)
+        err = vault_writer_erase_epoch(writer, request->epoch, why, fault);
+    else
+        err = vault_writer_rotate(writer, fault);
+    *number = request->order == KEYS_WRAP_PAST ? count : vault_writer_epoch(writer);
+    uint64_t durable = vault_writer_durable_size(writer);
+    vault_writer_close(writer);
+    sys_close(NULL, lock_fd);
+    return err ? err : site_publish(NULL, dir, durable, fault);
+}
+
+static enum err await_answer(struct ipc *ipc, uint64_t *number, struct fault *fault) {
+    for (;;) {
+        struct ipc_frame frame;
+        struct keys_answer answer;
+        enum err err = ipc_wait_frame(ipc, ORDER_TIMEOUT_MS, &frame);
+        if (!err && frame.type == MESSAGE_VAULT_STATE)
+            continue;
+        if (!err)
+            err =
+                frame.type == MESSAGE_KEYS_DONE ? roles_get_keys_done(&frame, &answer) : ERR_INPUT;
+        if (err)
+            return fault_set(fault, err, "the node does not answer");
+        *number = answer.number;
+        if (!answer.err)
+            return ERR_OK;
+        fault_set(fault, answer.err, "the node could not do it");
+        snprintf(fault->subject, sizeof fault->subject, "%.*s", (int)answer.fault.size,
+                 (const char *)answer.fault.data);
+        return answer.err;
+    }
+}
+
+static enum err order(const char *dir, const struct keys_request *request, uint64_t *number,
+                      struct fault *fault) {
+    struct ipc control, ipc;
+    struct bytes answer;
+    int fd = -1, lock_fd;
+    struct fault own = {0};
+    enum err err = site_lock(NULL, dir, &lock_fd, &own);
+    if (!err) {
+        err = obey_alone(dir, request, number, fault);
+        sys_close(NULL, lock_fd);
+        return err;
+    }
+    err = control_connect(NULL, dir, &control, fault);
+    if (err)
+        return err;
+    err = control_ask(&control, CONTROL_IMPORT, 0, &answer, &fd, fault);
+    ipc_release(&control);
+    if (!err)
+        err = ipc_init(&ipc, NULL, fd, 1u << 20, 1u << 20);
+    if (err)
+        return err;
+    err = roles_put_keys(&ipc, request);
+    if (!err)
+        err = await_answer(&ipc, number, fault);
+    ipc_release(&ipc);
+    return err;
+}
+
+/* ---- list ---- */
+
+struct listing {
+    struct json *json;
+    struct text *text;
+};
+
+static void put_epoch(void *owner, const struct vault_epoch *epoch) {
+    struct listing *listing = owner;
+    char day[40];
+    struct text text;
+    text_init(&text, day, sizeof day);
+    time_put_iso_utc(&text, epoch->made_at);
+    if (!listing->json) {
+        printf("epoch %u  %.10s  %u file%s  %s\n", epoch->number, day, epoch->file_count,
+               epoch->file_count == 1 ? "" : "s",
+               epoch->can_open ? "this node can read it" : "this node CANNOT read it");
+        return;
+    }
+    json_object_begin(listing->json);
+    json_member_u64(listing->json, "epoch", epoch->number);
+    json_member_string(listing->json, "made_at", day);
+    json_member_u64(listing->json, "files", epoch->file_count);
+    json_member_bool(listing->json, "can_open", epoch->can_open);
+    json_object_end(listing->json);
+}
+
+static void put_recipient(void *owner, const uint8_t *public_key, const char *label) {
+    struct listing *listing = owner;
+    char name[128];
+    struct text text;
+    text_init(&text, name, sizeof name);
+    age_put_recipient(&text, public_key);
+    if (!listing->json) {
+        printf("recipient %s  %s\n", name, label);
+        return;
+    }
+    json_object_begin(listing->json);
+    json_member_string(listing->json, "recipient", name);
+    json_member_string(listing->json, "label", label);
+    json_object_end(listing->json);
+}
+
+static enum err put_recovery(struct listing *listing, const char *dir) {
+    char vault_dir[SITE_PATH_BYTES];
+    struct vault_recovery recovery;
+    struct fault own = {0};
+    snprintf(vault_dir, sizeof vault_dir, "%s/vault", dir);
+    if (vault_recovery_read(NULL, vault_dir, &recovery, &own)) {
+        if (!listing->json)
+            printf("There is no recovery key: `veilleuse key new-recovery` makes one.\n");
+        return ERR_OK;
+    }
+    if (!listing->json) {
+        printf("recovery: %u of %u shares\n", recovery.threshold, recovery.share_count);
+        return ERR_OK;
+    }
+    json_name(listing->json, "recovery");
+    json_object_begin(listing->json);
+    json_member_u64(listing->json, "threshold", recovery.threshold);
+    json_member_u64(listing->json, "shares", recovery.share_count);
+    json_object_end(listing->json);
+    return ERR_OK;
+}
+
+static enum err list_text(const char *dir, struct fault *fault) {
+    struct listing listing = {0};
+    enum err err = vault_epochs_each(NULL, dir, put_epoch, &listing, fault);
+    if (!err)
+        err = vault_recipients_each(NULL, dir, put_recipient, &listing, fault);
+    return err ? err : put_recovery(&listing, dir);
+}
+
+static enum err list_json(const char *dir, struct fault *fault) {
+    struct arena arena;
+    struct text text;
+    struct json json;
+    arena_init(&arena, (size_t)64 << 20);
+    enum err err = text_init_arena(&text, &arena, (size_t)32 << 20);
+    if (!err) {
+        struct listing listing = {.json = &json};
+        json_init(&json, &text);
+        json_object_begin(&json);
+        json_name(&json, "epochs");
+        json_array_begin(&json);
+        err = vault_epochs_each(NULL, dir, put_epoch, &listing, fault);
+        json_array_end(&json);
+        json_name(&json, "recipients");
+        json_array_begin(&json);
+        if (!err)
+            err = vault_recipients_each(NULL, dir, put_recipient, &listing, fault);
+        json_array_end(&json);
+        if (!err)
+            err = put_recovery(&listing, dir);
+        json_object_end(&json);
+    }
+    if (!err)
+        printf("%s\n", text.data);
+    arena_release(&arena);
+    return err;
+}
+
+static int key_list(int argc, char **argv) {
+    bool json = false;
+    const struct option_spec specs[] = {{"json", &json, NULL, NULL}, {0}};
+    int count;
+    if (!options_read(argc, argv, specs, &count) || count != 1)
+        return command_usage(key_usage);
+    struct fault fault = {0};
+    enum err err = site_is_there(NULL, argv[1], &fault);
+    if (!err)
+        err = json ? list_json(argv[1], &fault) : list_text(argv[1], &fault);
+    return err ? command_fail(err, &fault) : 0;
+}
+
+/* ---- rotate, recipients ---- */
+
+static int rotate(const char *dir, struct fault *fault) {
+    uint64_t epoch = 0;
+    enum err err = order(dir, &(struct keys_request){.order = KEYS_ROTATE}, &epoch, fault);
+    if (err)
+        return command_fail(err, fault);
+    printf("epoch %llu begins\n", (unsigned long long)epoch);
+    return 0;
+}
+
+static int key_rotate(int argc, char **argv) {
+    const struct option_spec specs[] = {{0}};
+    int count;
+    if (!options_read(argc, argv, specs, &count) || count != 1)
+        return command_usage(key_usage);
+    struct fault fault = {0};
+    enum err err = site_is_there(NULL, argv[1], &fault);
+    return err ? command_fail(err, &fault) : rotate(argv[1], &fault);
+}
+
+static enum err wrap_past(const char *dir, const uint8_t *public_key, struct fault *fault) {
+    uint64_t wrapped = 0;
+    struct keys_request request = {.order = KEYS_WRAP_PAST,
+                                   .public_key = bytes_from(public_key, VAULT_PUBLIC_KEY_BYTES)};
+    enum err err = order(dir, &request, &wrapped, fault);
+    if (!err)
+        printf("%llu earlier epochs are wrapped to it too\n", (unsigned long long)wrapped);
+    return err;
+}
+
+static int key_add_recipient(int argc, char **argv) {
+    const char *label = NULL;
+    bool past = false;
+    const struct option_spec specs[] = {
+        {"label", NULL, &label, NULL}, {"past", &past, NULL, NULL}, {0}};
+    int count;
+    uint8_t public_key[VAULT_PUBLIC_KEY_BYTES];
+    if (!options_read(argc, argv, specs, &count) || count != 2 || !label)
+        return command_usage(key_usage);
+    if (age_recipient_read(bytes_from_string(argv[2]), public_key)) {
+        fprintf(stderr, "veilleuse key: this is no age recipient (age1...): %s\n", argv[2]);
+        return err_exit_code(ERR_INPUT);
+    }
+    struct fault fault = {0};
+    enum err err = site_is_there(NULL, argv[1], &fault);
+    if (!err && past)
+        err = wrap_past(argv[1], public_key, &fault);
+    if (!err)
+        err = vault_recipient_add(NULL, argv[1], public_key, label, &fault);
+    return err ? command_fail(err, &fault) : rotate(argv[1], &fault);
+}
+
+static int key_remove_recipient(int argc, char **argv) {
+    const struct option_spec specs[] = {{0}};
+    int count;
+    if (!options_read(argc, argv, specs, &count) || count != 2)
+        return command_usage(key_usage);
+    if (!strcmp(argv[2], "node")) {
+        fprintf(stderr, "veilleuse key: without its own key the node could read nothing\n");
+        return err_exit_code(ERR_USAGE);
+    }
+    struct fault fault = {0};
+    enum err err = site_is_there(NULL, argv[1], &fault);
+    if (!err)
+        err = vault_recipient_remove(NULL, argv[1], argv[2], &fault);
+    return err ? command_fail(err, &fault) : rotate(argv[1], &fault);
+}
+
+/* ---- a new recovery key ---- */
+
+static enum err replace_recovery(const char *dir, struct recovery *recovery, const char *sheets,
+                                 struct fault *fault) {
+    struct config config;
+    struct fault none = {0};
+    char origin[CONFIG_VALUE_BYTES * 2 + 32];
+    enum err err = config_read(&config, NULL, dir, fault);
+    if (!err)
+        err = recovery_make(recovery, fault);
+    snprintf(origin, sizeof origin, "%s/veilleuse/%s", config.site, config.node);
+    if (!err)
+        err = recovery_give_out(recovery, config.name, origin, sheets, fault);
+    if (!err)
+        err = wrap_past(dir, recovery->public_key, fault);
+    if (err)
+        return err;
+    if (vault_recipient_remove(NULL, dir, "recovery", &none) && none.code != ERR_NOT_FOUND) {
+        *fault = none;
+        return none.code;
+    }
+    err = vault_recipient_add(NULL, dir, recovery->public_key, "recovery", fault);
+    return err ? err : recovery_write_public(recovery, dir, fault);
+}
+
+static int key_new_recovery(int argc, char **argv) {
+    const char *split = "3/5", *sheets = NULL;
+    const struct option_spec specs[] = {
+        {"shares", NULL, &split, NULL}, {"sheets", NULL, &sheets, NULL}, {0}};
+    int count;
+    struct recovery recovery = {0};
+    if (!options_read(argc, argv, specs, &count) || count != 1)
+        return command_usage(key_usage);
+    if (!recovery_read_split(split, &recovery))
+        return err_exit_code(ERR_USAGE);
+    struct fault fault = {0};
+    enum err err = site_is_there(NULL, argv[1], &fault);
+    if (!err)
+        err = replace_recovery(argv[1], &recovery, sheets, &fault);
+    recovery_clear(&recovery);
+    if (err)
+        return command_fail(err, &fault);
+    printf("The shares given out before open the epochs up to now, and none that begins from here "
+           "on.\n");
+    return rotate(argv[1], &fault);
+}
+
+/* ---- erasing ---- */
+
+struct looked {
+    uint64_t facts;
+};
+
+static enum err look_for_facts(void *owner, uint64_t index, const struct vault_entry *entry,
+                               struct fault *fault) {
+    struct looked *looked = owner;
+    (void)index;
+    (void)fault;
+    looked->facts += entry->kind == VAULT_FACT;
+    return ERR_OK;
+}
+
+/* What people entered during a downtime must have been given back first. */
+static enum err may_erase(const char *dir, uint32_t epoch, struct fault *fault) {
+    uint64_t from, to;
+    struct looked looked = {0};
+    struct fault own = {0};
+    enum err err = vault_epoch_range(NULL, dir, epoch, &from, &to, &own);
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    if (err)
+        *fault = own;
+    if (!err)
+        err = site_each_entry(NULL, dir, from, to, false, look_for_facts, &looked, fault);
+    if (!err && looked.facts)
+        err = fault_set_at(
+            fault, ERR_STATE,
+            "this epoch holds entries of a downtime that were not given back:", looked.facts);
+    return err;
+}
+
+static bool read_epoch(const char *text, uint32_t *epoch) {
+    uint64_t number;
+    if (!bytes_to_u64(bytes_from_string(text), &number) || number == 0 || number > UINT32_MAX) {
+        fprintf(stderr, "veilleuse key: this is no number of an epoch: %s\n", text);
+        return false;
+    }
+    *epoch = (uint32_t)number;
+    return true;
+}
+
+static int key_drop_epoch(int argc, char **argv) {
+    const char *why = "ordered on the command line";
+    const struct option_spec specs[] = {{"why", NULL, &why, NULL}, {0}};
+    int count;
+    uint32_t epoch;
+    uint64_t now;
+    if (!options_read(argc, argv, specs, &count) || count != 2)
+        return command_usage(key_usage);
+    if (!read_epoch(argv[2], &epoch))
+        return err_exit_code(ERR_USAGE);
+    if (strlen(why) > 128 || strpbrk(why, "\n\r")) {
+        fprintf(stderr, "veilleuse key: --why is at most 128 bytes, in one line\n");
+        return err_exit_code(ERR_USAGE);
+    }
+    struct fault fault = {0};
+    enum err err = site_is_there(NULL, argv[1], &fault);
+    if (!err)
+        err = may_erase(argv[1], epoch, &fault);
+    struct keys_request request = {
+        .order = KEYS_ERASE, .epoch = epoch, .why = bytes_from_string(why)};
+    if (!err)
+        err = order(argv[1], &request, &now, &fault);
+    if (err)
+        return command_fail(err, &fault);
+    printf(
+        "epoch %u is erased here. Copies and backups of vault/keys/%u must go too; the chart still "
+        "shows what it holds until it is rebuilt.\n",
+        epoch, epoch);
+    return 0;
+}
+
+static int key_export(int argc, char **argv) {
+    const struct option_spec specs[] = {{0}};
+    int count;
+    uint32_t epoch;
+    uint8_t secret[VAULT_PUBLIC_KEY_BYTES];
+    char line[128];
+    struct text text;
+    if (!options_read(argc, argv, specs, &count) || count != 2)
+        return command_usage(key_usage);
+    if (!read_epoch(argv[2], &epoch))
+        return err_exit_code(ERR_USAGE);
+    struct fault fault = {0};
+    enum err err = site_is_there(NULL, argv[1], &fault);
+    if (!err)
+        err = vault_epoch_identity(NULL, argv[1], epoch, secret, &fault);
+    if (err)
+        return command_fail(err, &fault);
+    text_init(&text, line, sizeof line);
+    age_put_secret(&text, secret);
+    printf("# opens the documents (vault/blob/) of epoch %u with the age tool\n%s\n", epoch, line);
+    sodium_memzero(secret, sizeof secret);
+    sodium_memzero(line, sizeof line);
+    return 0;
+}
+
+/* ---- the command ---- */
+
+int node_key_command(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } subcommands[] = {
+        {"list", key_list},
+        {"rotate", key_rotate},
+        {"add-recipient", key_add_recipient},
+        {"remove-recipient", key_remove_recipient},
+        {"new-recovery", key_new_recovery},
+        {"drop-epoch", key_drop_epoch},
+        {"export", key_export},
+        {"recover", node_key_recover},
+    };
+    for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof subcommands[0]; i++)
+        if (!strcmp(argv[1], subcommands[i].name))
+            return subcommands[i].run(argc - 1, argv + 1);
+    return command_usage(key_usage);
+}
