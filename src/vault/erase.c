@@ -55,9 +55,11 @@ enum err vault_writer_erase_epoch(struct vault_writer *writer, uint32_t epoch, c
     struct stat st;
     vault_path(path, writer->vault_dir, "keys/%u", epoch);
     enum err err = writer_admits(writer, true, fault);
-    if (!err && epoch >= writer->epoch)
+    if (!err && epoch == writer->epoch)
         err = fault_set_at(fault, ERR_STATE, "this epoch is in use; begin another first: epoch",
                            epoch);
+    if (!err && epoch > writer->epoch)
+        err = fault_set_at(fault, ERR_NOT_FOUND, "no such epoch has begun:", epoch);
     if (!err && sys_stat(writer->sys, path, &st))
         err = fault_set_errno(fault, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
                               "there is no key of that epoch", path);
