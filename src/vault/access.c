@@ -242,7 +242,7 @@ enum err vault_recovery_read(struct sys *sys, const char *vault_dir,
 /* The tree as the copy has it, under the new key: from here on the new node is the one who signs. */
 static enum err sign_copy(struct sys *sys, const char *site_dir, struct tlog_signer *signer,
                           struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX], vault_dir[VAULT_PATH_BYTES_MAX], buffer[TLOG_NOTE_BYTES_MAX];
+    char path[VAULT_PATH_BYTES_MAX], vault_dir[VAULT_PATH_BYTES_MAX], buffer[OWN_NOTE_BYTES_MAX];
     struct checkpoint_file *file = memory_alloc(1, sizeof *file);
     struct text note;
     vault_path(vault_dir, site_dir, "vault");

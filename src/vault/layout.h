@@ -44,6 +44,7 @@ MUST_CHECK enum err segments_measure(struct sys *sys, const char *vault_dir, uin
                                      bool is_writer, uint64_t *size, struct fault *fault);
 
 /* The published checkpoint as it lies on disk; size 0 and the empty root when there is none yet. */
+#define OWN_NOTE_BYTES_MAX 2048u /* of a note we sign: with one signature */
 struct checkpoint_file {
     char note[TLOG_NOTE_BYTES_MAX];
     size_t note_bytes;

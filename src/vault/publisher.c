@@ -29,6 +29,7 @@
 #define BUNDLES_PER_ROUND 64u
 #define FILES_PER_ROUND   (2 * BUNDLES_PER_ROUND + 4 * LEVELS + 8)
 #define DIRS_PER_ROUND    64u
+#define KEPT_COUNT        16u /* of the newest checkpoints none is taken away */
 #define MEMORY_LINE_MAX   (TLOG_ORIGIN_BYTES_MAX + 128u)
 
 /* The rightmost, not yet full tile of a level. */
@@ -36,6 +37,11 @@ struct level {
     struct tlog_hash hashes[TLOG_TILE_WIDTH];
     unsigned width;
     uint64_t number;
+};
+
+struct kept {
+    uint64_t size;
+    int64_t hour;
 };
 
 struct vault_publisher {
@@ -49,6 +55,8 @@ struct vault_publisher {
     struct signed_tree signed_tree; /* the largest under this origin */
     struct continuity continuity;
     const char *memory_dir;
+    struct kept kept[KEPT_COUNT]; /* of this life, the oldest first */
+    unsigned kept_count;
     bool is_new_origin; /* it began in this life */
     uint64_t
         lost_from; /* entries from here on were signed once and are not here any more; UINT64_MAX: none */
@@ -334,20 +342,44 @@ static enum err rename_all(struct vault_publisher *publisher, struct fault *faul
     return ERR_OK;
 }
 
-/* Each published checkpoint stays, under its size. */
+static void kept_path(const struct vault_publisher *publisher, uint64_t size,
+                      char path[VAULT_PATH_BYTES_MAX]) {
+    vault_path(path, publisher->vault_dir, "checkpoints/%llu", (unsigned long long)size);
+}
+
+/* One that is no longer among the newest goes, unless it is the last of its hour. */
+static void thin_checkpoints(struct vault_publisher *publisher, uint64_t size) {
+    struct kept *kept = publisher->kept, oldest = kept[0];
+    if (publisher->kept_count == KEPT_COUNT) {
+        char path[VAULT_PATH_BYTES_MAX];
+        kept_path(publisher, oldest.size, path);
+        if (oldest.hour == kept[1].hour && sys_unlink(publisher->sys, path)) {
+            /* It stays: one more than need be. */
+        }
+        memmove(kept, kept + 1, (KEPT_COUNT - 1) * sizeof *kept);
+        publisher->kept_count--;
+    }
+    kept[publisher->kept_count++] =
+        (struct kept){size, sys_now_us(publisher->sys) / (3600 * US_PER_S)};
+}
+
+/* A published checkpoint stays, under its size. */
 static enum err keep_checkpoint(struct vault_publisher *publisher, uint64_t size, struct bytes note,
                                 struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX];
     struct stat st;
-    vault_path(path, publisher->vault_dir, "checkpoints/%llu", (unsigned long long)size);
+    kept_path(publisher, size, path);
     if (!sys_stat(publisher->sys, path, &st))
         return ERR_OK;
-    return sys_replace_file(publisher->sys, path, note, 0644, fault);
+    enum err err = sys_replace_file(publisher->sys, path, note, 0644, fault);
+    if (!err)
+        thin_checkpoints(publisher, size);
+    return err;
 }
 
 static enum err sign(struct vault_publisher *publisher, const struct tlog_hash *root,
                      struct fault *fault) {
-    char buffer[TLOG_NOTE_BYTES_MAX], path[VAULT_PATH_BYTES_MAX];
+    char buffer[OWN_NOTE_BYTES_MAX], path[VAULT_PATH_BYTES_MAX];
     struct text note;
     struct tlog_checkpoint checkpoint = {
         .origin = bytes_from_string(publisher->signer->verifier.name),

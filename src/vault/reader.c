@@ -79,19 +79,23 @@ void vault_reader_close(struct vault_reader *reader) {
 
 /* ---- bundles ---- */
 
-/* Where each entry begins; the bundle must hold exactly `width`. */
-static bool index_bundle(struct vault_reader *reader, unsigned width) {
+/* Where each of the first `count` entries begins; the bundle must hold exactly `width`. */
+static bool index_bundle(struct vault_reader *reader, unsigned count, unsigned width) {
     size_t at = 0;
     for (unsigned i = 0; i < width; i++) {
+        if (i == count)
+            reader->offsets[count] = (uint32_t)at;
         if (reader->bundle_bytes - at < 2)
             return false;
         size_t size = load_u16(reader->bundle + at);
         if (reader->bundle_bytes - at - 2 < size)
             return false;
-        reader->offsets[i] = (uint32_t)at;
+        if (i < count)
+            reader->offsets[i] = (uint32_t)at;
         at += 2 + size;
     }
-    reader->offsets[width] = (uint32_t)at;
+    if (count == width)
+        reader->offsets[count] = (uint32_t)at;
     return at == reader->bundle_bytes;
 }
 
@@ -120,25 +124,36 @@ static enum err read_bundle(struct vault_reader *reader, const char *path, struc
     return err;
 }
 
-static enum err load_bundle(struct vault_reader *reader, uint64_t number, struct fault *fault) {
-    uint64_t left = reader->published - number * TLOG_TILE_WIDTH;
-    unsigned width = left < TLOG_TILE_WIDTH ? (unsigned)left : TLOG_TILE_WIDTH;
-    if (reader->bundle_number == number && reader->bundle_width == width)
-        return ERR_OK;
+static enum err load_width(struct vault_reader *reader, uint64_t number, unsigned width,
+                           unsigned least, struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX], relative[128];
     struct text text;
     text_init(&text, relative, sizeof relative);
     tlog_put_tile_path(&text, TLOG_LEVEL_ENTRIES, number, width);
     vault_path(path, reader->vault_dir, "%s", relative);
-    reader->bundle_number = UINT64_MAX;
     enum err err = read_bundle(reader, path, fault);
     if (err)
         return err;
-    if (!index_bundle(reader, width))
+    if (!index_bundle(reader, least, width))
         return fault_set_subject(fault, ERR_CORRUPT, "this bundle is not of the form", path);
     reader->bundle_number = number;
-    reader->bundle_width = width;
+    reader->bundle_width = least;
     return ERR_OK;
+}
+
+/* Of the width that the checkpoint says; in a copy that one may be gone already, and a wider one begins with it. */
+static enum err load_bundle(struct vault_reader *reader, uint64_t number, struct fault *fault) {
+    uint64_t left = reader->published - number * TLOG_TILE_WIDTH;
+    unsigned least = left < TLOG_TILE_WIDTH ? (unsigned)left : TLOG_TILE_WIDTH;
+    if (reader->bundle_number == number && reader->bundle_width == least)
+        return ERR_OK;
+    reader->bundle_number = UINT64_MAX;
+    enum err err = load_width(reader, number, least, least, fault);
+    if (err == ERR_NOT_FOUND && least < TLOG_TILE_WIDTH)
+        err = load_width(reader, number, TLOG_TILE_WIDTH, least, fault);
+    for (unsigned width = TLOG_TILE_WIDTH; err == ERR_NOT_FOUND && --width > least;)
+        err = load_width(reader, number, width, least, fault);
+    return err;
 }
 
 static enum err from_bundle(struct vault_reader *reader, uint64_t index, struct bytes *sealed,

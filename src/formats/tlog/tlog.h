@@ -18,7 +18,7 @@
 #define TLOG_TILE_BYTES       (TLOG_TILE_WIDTH * TLOG_HASH_BYTES)
 #define TLOG_ENTRY_BYTES_MAX  65535
 #define TLOG_ORIGIN_BYTES_MAX 256
-#define TLOG_NOTE_BYTES_MAX   8192
+#define TLOG_NOTE_BYTES_MAX   65536 /* 16 signatures, also of the longer kinds to come */
 
 struct tlog_hash {
     uint8_t bytes[TLOG_HASH_BYTES];
