@@ -24,6 +24,8 @@ static const struct advice {
     {"the vault is suspect", "The disk failed. Copy the site's directory, run `veilleuse verify` "
                              "on the copy, go on from another disk."},
     {"the clock jumped", "Set the clock right (timedatectl), then start the node again."},
+    {"were signed once are missing",
+     "Is this disk the newest? Look for a copy of the vault that goes further; keep both."},
     {"publishing waits", "Free space on this disk; messages are still taken."},
     {"publishing stopped",
      "Run `veilleuse verify DIR`; the node's traces say what failed. Messages are still taken."},
@@ -94,11 +96,27 @@ static void print_head(const json_t *state) {
     printf(", version %s\n", text_at(state, "version"));
 }
 
+static void print_signing(const json_t *state, const json_t *vault) {
+    const json_t *publish = json_object_get(json_object_get(state, "roles"), "publish");
+    const json_t *report = json_object_get(publish, "report");
+    if (!*text_at(report, "origin"))
+        return;
+    printf("signed as  %s%s\n", text_at(report, "origin"),
+           json_is_true(json_object_get(report, "origin_began_here"))
+               ? ", which began at this start: that nothing was signed since could not be shown"
+               : "");
+    printf("sealed     under epoch %llu\n", number_at(vault, "epoch"));
+    if (json_is_false(json_object_get(report, "origin_remembered")))
+        printf("           what was signed cannot be remembered outside the disk (" VAULT_MEMORY_DIR
+               "): every start begins another origin\n");
+}
+
 static void print_vault(const json_t *state) {
     const json_t *vault = json_object_get(state, "vault"), *chart = json_object_get(state, "chart");
     if (json_is_object(vault)) {
         printf("vault      %llu entries, %llu of them under a signed checkpoint\n",
                number_at(vault, "durable"), number_at(vault, "published"));
+        print_signing(state, vault);
         printf("disk       %.1f GiB free of %.1f\n",
                (double)number_at(vault, "disk_free_bytes") / GIB,
                (double)number_at(vault, "disk_total_bytes") / GIB);
