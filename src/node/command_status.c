@@ -26,6 +26,9 @@ static const struct advice {
     {"the clock jumped", "Set the clock right (timedatectl), then start the node again."},
     {"were signed once are missing",
      "Is this disk the newest? Look for a copy of the vault that goes further; keep both."},
+    {"the day's new key",
+     "Messages are taken. Is keys/recipients as it should be, and may the node "
+     "write in vault/keys? The node's traces say more."},
     {"publishing waits", "Free space on this disk; messages are still taken."},
     {"publishing stopped",
      "Run `veilleuse verify DIR`; the node's traces say what failed. Messages are still taken."},

@@ -41,6 +41,7 @@ struct commit {
     uint64_t published, told_durable, append_count, repeat_count, refused_count;
     int64_t reported_at;
     bool was_full, was_suspect;
+    bool is_tending_late; /* what is due each day could not be done */
 };
 
 static void queue_answer(struct commit *commit, enum role peer, const struct append_answer *answer) {
@@ -100,7 +101,10 @@ static void settle(struct commit *commit) {
 /* Between batches: the day's new epoch, a better dictionary. The old ones serve until it succeeds. */
 static void tend(struct commit *commit) {
     struct fault fault = {0};
-    if (vault_writer_is_due(commit->writer) && vault_writer_tend(commit->writer, &fault))
+    if (!vault_writer_is_due(commit->writer))
+        return;
+    commit->is_tending_late = vault_writer_tend(commit->writer, &fault) != ERR_OK;
+    if (commit->is_tending_late)
         trace_fault("a new epoch or dictionary could not begin; tried again in a minute", &fault);
 }
 
@@ -326,6 +330,8 @@ static void tell_state(struct commit *commit) {
                       : full  ? "the disk is full: messages wait at their senders"
                       : vault_writer_clock_is_doubtful(commit->writer)
                           ? "the clock jumped: ages may be wrong; set it right, then start the node again"
+                      : commit->is_tending_late
+                          ? "the day's new key could not begin: the old one goes on"
                           : NULL);
     if (full == commit->was_full && suspect == commit->was_suspect)
         return;
