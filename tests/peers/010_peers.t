@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import outside  # noqa: E402
 
 outside.build()
-from veilleuse_site import adt, done, note, ok, run, same  # noqa: E402
+from veilleuse_site import Node, adt, done, note, ok, run, same  # noqa: E402
 
 SEED = int(os.environ.get("SEED", time.time_ns() % 1000000))
 note(f"SEED={SEED}")
@@ -218,6 +218,66 @@ def damaged_vault(site, size):
     outside_accepts(copy, "put back")
 
 
+def served_vault():
+    """What a living node published, at its clean stop."""
+    node = Node()
+    try:
+        node.start()
+        path = os.path.join(work, "sent.hl7")
+        with open(path, "wb") as file:
+            for number in range(300):
+                file.write(adt(f"S{number}", number))
+        code, report, err = node.send(path)
+        ok(code == 0, "messages are sent to a node", report, err)
+        same(node.stop(), 0, "the node stops")
+        outside_accepts(os.path.join(node.dir, "vault"), "served")
+        forget(os.path.join(node.dir, "vault"))
+    finally:
+        node.close()
+
+
+# ---- proofs of single entries, exchanged ----
+
+def changed(text):
+    """One bit of a proof turned, but where some base64 readers look at no bit: at the end of a line, and of a signature."""
+    last = text.rindex(b"\n\n") + 1 + 60
+    while True:
+        at = chance.randrange(last)
+        end = text.find(b"\n", at)
+        if end - at > 2:
+            bit = 1 << chance.randrange(8)
+            return text[:at] + bytes([text[at] ^ bit]) + text[at + 1:], f"byte {at}, bit {bit}"
+
+
+def both(text, path):
+    """The file at `path` holds the proof as it is, and then a changed one: (is it good, what was done)."""
+    for is_good, (data, what) in ((True, (text, "as it is")), (False, changed(text))):
+        with open(path, "wb") as file:
+            file.write(data)
+        yield is_good, what
+
+
+def proofs(site, size):
+    """Of our vault for sumdb, of Tessera's log for us; changed ones hold for nobody."""
+    path = os.path.join(work, "proof")
+    log, key = os.path.join(work, f"tessera{size}"), os.path.join(work, f"tessera{size}.key.pub")
+    with open(key, encoding="utf-8") as file:
+        verifier = file.read().strip()
+    for index in sorted({0, 1, 255, 256, size - 1, chance.randrange(size)}):
+        code, text, err = run("prove", site.dir, index)
+        ok(code == 0, f"we prove entry {index} of our vault", err)
+        for is_good, what in both(text, path):
+            code, said = outside.peers("proof", "-verifier", os.path.join(site.vault, "verifier"), path)
+            same(code, 0 if is_good else 1, f"{index}, {what}: what sumdb says of the proof")
+        code, text = outside.peers("prove", "-verifier", key, "-index", index, log)
+        ok(code == 0, f"sumdb proves entry {index} of Tessera's log", text)
+        if "extra \n" in text:
+            continue  # an empty entry: there is nothing to show
+        for is_good, what in both(text.encode(), path):
+            code, _, _ = run("verify", path, "--key", verifier)
+            same(code, 0 if is_good else 65, f"{index}, {what}: what we say of the proof")
+
+
 # ---- Tessera's logs, our verify ----
 
 def root_of(log):
@@ -314,8 +374,10 @@ try:
     growing = growing_vault()
     damaged_vault(growing, 1000)
     epochs_of_the_origin(growing)
-    large_vault()
+    served_vault()
+    large = large_vault()
     tesseras_logs()
+    proofs(large, LARGE)
     damaged_logs()
 finally:
     for each in sites:

@@ -3,6 +3,7 @@
 //
 //	peers sumdb [-verifier FILE] [-leaves N] [-pairs N] [-seed N] VAULT
 //	peers fsck [-verifier FILE] [-kept] VAULT
+//	peers proof -verifier FILE TEXT / peers prove -verifier FILE -index N LOG
 //	peers write -key FILE [-name ORIGIN] [-add N] [-seed N] [-batch N] [-cosigned] [-collect] DIR
 //	peers vectors DIR
 //	peers age-seal RECIPIENT... / peers age-open IDENTITY    standard input to standard output
@@ -21,6 +22,8 @@ import (
 var commands = map[string]func([]string) (string, error){
 	"sumdb":    sumdbCommand,
 	"fsck":     fsckCommand,
+	"proof":    proofCommand,
+	"prove":    proveCommand,
 	"write":    writeCommand,
 	"vectors":  vectorsCommand,
 	"age-seal": ageSealCommand,
@@ -51,7 +54,7 @@ func options(flags *flag.FlagSet, arguments []string) (string, error) {
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peers sumdb|fsck|write|vectors|age-seal|age-open ...")
+		fmt.Fprintln(os.Stderr, "usage: peers sumdb|fsck|proof|prove|write|vectors|age-seal|age-open ...")
 		os.Exit(64)
 	}
 	quieten()
