@@ -1,5 +1,6 @@
 /* age.c - age v1 files: one X25519 recipient, chunks of 64 KiB, nothing else. */
 #include "formats/age/age.h"
+#include "formats/age/stanza.h"
 
 #include <assert.h>
 #include <nettle/hkdf.h>
@@ -272,45 +273,43 @@ static size_t header_end(const struct age_reader *reader) {
     return end == BYTES_NOT_FOUND ? 0 : at + end + 1;
 }
 
-static bool take_base64(struct bytes text, uint8_t *out, size_t size) {
-    size_t got;
-    for (size_t i = 0; i < text.size; i++)
-        if (text.data[i] >= 0x80) /* libsodium 1.0.18 takes some of these for '+' or '/' */
-            return false;
-    return sodium_base642bin(out, size, (const char *)text.data, text.size, NULL, &got, NULL,
-                             sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0 &&
-           got == size;
-}
-
-static bool unwrap_file_key(const uint8_t secret[32], const uint8_t share[32],
-                            const uint8_t wrapped[WRAPPED_BYTES],
+/* ERR_CRYPTO: the stanza is not for this secret. ERR_INPUT: it is not of the form, or its share is a point of low order,
+ * with which everybody would share the same secret. */
+static enum err open_stanza(const uint8_t secret[32], const struct stanza *stanza,
                             uint8_t file_key[FILE_KEY_BYTES]) {
     static const uint8_t nonce[12];
-    uint8_t key[32], recipient[32];
+    uint8_t key[32], share[32], recipient[32];
     age_public_key(secret, recipient);
-    bool good = wrap_key(secret, share, share, recipient, key) &&
-                !crypto_aead_chacha20poly1305_ietf_decrypt(file_key, NULL, NULL, wrapped,
+    /* The size is looked at first: a sealed text of another size could be made to open under two keys. */
+    if (!stanza_base64(stanza->arguments, share, sizeof share) ||
+        stanza->body_bytes != WRAPPED_BYTES || !wrap_key(secret, share, share, recipient, key))
+        return ERR_INPUT;
+    int result = crypto_aead_chacha20poly1305_ietf_decrypt(file_key, NULL, NULL, stanza->body,
                                                            WRAPPED_BYTES, NULL, 0, nonce, key);
     sodium_memzero(key, sizeof key);
-    return good;
+    return result ? ERR_CRYPTO : ERR_OK;
 }
 
-/* Stanzas of other kinds, or for other keys, are passed over. */
-static enum err find_file_key(const struct age_reader *reader, struct bytes stanzas,
+/* Stanzas of other kinds, or for other keys, are passed over, but read to the letter. *rest becomes the last line. */
+static enum err find_file_key(struct age_reader *reader, struct bytes *rest,
                               uint8_t file_key[FILE_KEY_BYTES]) {
-    struct bytes line, prefix = BYTES("-> X25519 ");
-    while (bytes_next_part(&stanzas, '\n', &line)) {
-        uint8_t share[32], wrapped[WRAPPED_BYTES];
-        struct bytes body;
-        if (!bytes_starts_with(line, prefix))
+    struct stanza stanza;
+    unsigned count = 0;
+    bool has_passphrase = false;
+    enum err err;
+    while (!(err = stanza_next(rest, &stanza))) {
+        count++;
+        has_passphrase = has_passphrase || bytes_is(stanza.type, "scrypt");
+        if (reader->has_key || !bytes_is(stanza.type, "X25519"))
             continue;
-        if (!take_base64(bytes_skip(line, prefix.size), share, sizeof share) ||
-            !bytes_next_part(&stanzas, '\n', &body) || !take_base64(body, wrapped, sizeof wrapped))
-            return ERR_INPUT;
-        if (unwrap_file_key(reader->secret, share, wrapped, file_key))
-            return ERR_OK;
+        err = open_stanza(reader->secret, &stanza, file_key);
+        if (err == ERR_INPUT)
+            return err;
+        reader->has_key = !err;
     }
-    return ERR_CRYPTO;
+    if (err != ERR_MORE || count == 0 || (has_passphrase && count > 1))
+        return ERR_INPUT; /* who knows a passphrase must know that nobody else can have written the file */
+    return ERR_OK;
 }
 
 static enum err open_header(struct age_reader *reader, size_t end) {
@@ -318,22 +317,21 @@ static enum err open_header(struct age_reader *reader, size_t end) {
     if (!bytes_starts_with(header, version))
         return bytes_starts_with(header, BYTES("age-encryption.org/")) ? ERR_UNSUPPORTED
                                                                        : ERR_INPUT;
-    const uint8_t *mark = memmem(header.data, header.size, "\n--- ", 5);
-    size_t mac_at = (size_t)(mark - header.data) + 1;
     uint8_t file_key[FILE_KEY_BYTES], mac[32], wanted[32];
-    struct bytes stanzas = bytes_first(bytes_skip(header, version.size), mac_at - version.size);
-    if (mac_at < version.size ||
-        !take_base64(bytes_first(bytes_skip(header, mac_at + 4), end - mac_at - 5), mac,
-                     sizeof mac))
-        return ERR_INPUT;
-    enum err err = find_file_key(reader, stanzas, file_key);
+    struct bytes rest = bytes_skip(header, version.size);
+    enum err err = find_file_key(reader, &rest, file_key);
+    if (!err)
+        err = stanza_end_read(bytes_first(rest, rest.size - 1), mac);
+    if (!err && !reader->has_key)
+        err = ERR_CRYPTO;
     if (err)
-        return err;
-    header_mac(file_key, bytes_first(header, mac_at + 3), wanted);
+        goto out;
+    header_mac(file_key, bytes_first(header, end - rest.size + 3), wanted);
     if (sodium_memcmp(mac, wanted, sizeof mac))
         err = ERR_CRYPTO;
     hkdf(bytes_from(reader->header + end, NONCE_BYTES), bytes_from(file_key, sizeof file_key),
          "payload", reader->payload_key);
+out:
     sodium_memzero(file_key, sizeof file_key);
     return err;
 }
@@ -342,12 +340,13 @@ static enum err open_chunk(struct age_reader *reader, bool is_last, uint8_t *pla
                            size_t *plain_bytes) {
     uint8_t nonce[12];
     unsigned long long size;
-    chunk_nonce(reader->chunk_number++, is_last, nonce);
+    chunk_nonce(reader->chunk_number, is_last, nonce);
     if (reader->filled < TAG_BYTES ||
         crypto_aead_chacha20poly1305_ietf_decrypt(plain, &size, NULL, reader->chunk, reader->filled,
                                                   NULL, 0, nonce, reader->payload_key))
         return ERR_CRYPTO;
     *plain_bytes = (size_t)size;
+    reader->chunk_number++;
     reader->filled = 0;
     return ERR_OK;
 }
@@ -376,9 +375,16 @@ enum err age_reader_feed(struct age_reader *reader, struct bytes *in,
     enum err err = feed_header(reader, in);
     if (err || bytes_is_empty(*in))
         return err;
-    /* A full chunk is opened only when more follows: then it is not the last. */
-    if (reader->filled == AGE_SEALED_BYTES_MAX)
-        return open_chunk(reader, false, plain, plain_bytes);
+    if (reader->is_ended)
+        return ERR_CRYPTO;
+    /* A full chunk is opened only when more follows: then it is not the last. If it is, what it says is good all the
+     * same, and is given; what stands behind it was put there by somebody else. */
+    if (reader->filled == AGE_SEALED_BYTES_MAX) {
+        if (!open_chunk(reader, false, plain, plain_bytes))
+            return ERR_OK;
+        reader->is_ended = !open_chunk(reader, true, plain, plain_bytes);
+        return reader->is_ended ? ERR_OK : ERR_CRYPTO;
+    }
     struct bytes part = bytes_first(*in, AGE_SEALED_BYTES_MAX - reader->filled);
     memcpy(reader->chunk + reader->filled, part.data, part.size);
     reader->filled += part.size;
@@ -392,10 +398,13 @@ enum err age_reader_finish(struct age_reader *reader, uint8_t plain[AGE_CHUNK_BY
     if (!reader->has_header || reader->is_ended)
         return ERR_INPUT;
     reader->is_ended = true;
+    bool is_full = reader->filled == AGE_SEALED_BYTES_MAX;
     bool is_empty_extra = reader->filled == TAG_BYTES && reader->chunk_number > 0;
     enum err err = open_chunk(reader, true, plain, plain_bytes);
-    /* Cut at a chunk's edge: what stands last is not marked as the last. An empty last chunk is never written. */
-    return err ? err : is_empty_extra ? ERR_INPUT : ERR_OK;
+    if (!err) /* an empty last chunk is never written */
+        return is_empty_extra ? ERR_INPUT : ERR_OK;
+    /* Cut at a chunk's edge: what stands last is not marked as the last. */
+    return is_full && !open_chunk(reader, false, plain, plain_bytes) ? ERR_INPUT : err;
 }
 
 void age_reader_clear(struct age_reader *reader) {

@@ -1,7 +1,8 @@
 /* age.h - write and read age v1 files to one X25519 recipient, as a stream.
  *
  * Shapes     header, 16-byte nonce, chunks of 64 KiB sealed with ChaCha20-Poly1305; any slices in, pieces out.
- * Errors     ERR_INPUT: not an age file, or cut short. ERR_CRYPTO: not for this key, or changed. ERR_UNSUPPORTED: another version.
+ * Errors     ERR_INPUT: not an age file, or cut short. ERR_CRYPTO: not for this key, or changed; `has_key` says which.
+ *            ERR_UNSUPPORTED: another version.
  * Ownership  the caller's buffers; secrets inside the structs are wiped by _clear.
  * Limits     one chunk (64 KiB) is held; a header over AGE_HEADER_BYTES_MAX is ERR_INPUT.
  * Source     age-encryption.org/v1 (C2SP age.md): HKDF-SHA-256, X25519 recipient stanza, STREAM.
@@ -47,7 +48,9 @@ struct age_reader {
     uint8_t secret[32], payload_key[32];
     uint64_t chunk_number;
     size_t filled, header_filled;
-    bool has_header, is_ended;
+    bool has_key;    /* a stanza opened: the file is for this secret */
+    bool has_header; /* and its MAC held: from here on pieces come out */
+    bool is_ended;
     uint8_t header[AGE_HEADER_BYTES_MAX];
     uint8_t chunk[AGE_SEALED_BYTES_MAX + 1];
 };
@@ -55,7 +58,8 @@ void age_reader_init(struct age_reader *reader, const uint8_t secret[32]);
 /* Take from *in; *plain_bytes is 0 or the size of a piece put in `plain`. Call again until *in is empty. */
 MUST_CHECK enum err age_reader_feed(struct age_reader *reader, struct bytes *in,
                                     uint8_t plain[AGE_CHUNK_BYTES], size_t *plain_bytes);
-/* After the last byte: the last chunk, checked to be the last. ERR_INPUT when the file was cut. */
+/* After the last byte: the last chunk, checked to be the last. ERR_INPUT when the file was cut; what stood whole before
+ * the cut is given even then. */
 MUST_CHECK enum err age_reader_finish(struct age_reader *reader, uint8_t plain[AGE_CHUNK_BYTES],
                                       size_t *plain_bytes);
 void age_reader_clear(struct age_reader *reader);

@@ -96,32 +96,40 @@ enum err tlog_inclusion_verify(uint64_t index, uint64_t size, const struct tlog_
     return last == 0 && hash_equal(&hash, root) ? ERR_OK : ERR_CRYPTO;
 }
 
-/* The walk of RFC 9162 2.1.4.2 for 0 < size1 < size2; `first` is where the two roots begin to be made. */
-static enum err consistency_walk(uint64_t size1, uint64_t size2, const struct tlog_hash *proof,
-                                 size_t count, const struct tlog_hash *root1,
-                                 const struct tlog_hash *root2) {
-    bool is_power = (size1 & (size1 - 1)) == 0;
-    if (count == 0)
-        return ERR_CRYPTO;
-    struct tlog_hash old = is_power ? *root1 : proof[0], new = old;
-    uint64_t at = size1 - 1, last = size2 - 1;
-    while (at & 1) {
+/* Both roots are made at once, from the last leaf of the subtree upward: that is RFC 9162's walk 2.1.4.2, with a subtree
+ * that need not begin at 0. `at` is where it stands, `low` and `last` are the outermost nodes of subtree and tree there. */
+static enum err subtree_walk(struct tlog_subtree part, uint64_t size, const struct tlog_hash *proof,
+                             size_t count, const struct tlog_hash *root1,
+                             const struct tlog_hash *root2) {
+    uint64_t low = part.start, at = part.end - 1, last = size - 1;
+    bool is_edge =
+        at ==
+        last; /* then it is whole in the tree at its own height, not at that of its last leaf */
+    size_t taken = 0;
+    while (low != at && (is_edge || (at & 1))) {
+        low >>= 1;
         at >>= 1;
         last >>= 1;
     }
-    for (size_t i = is_power ? 0 : 1; i < count; i++) {
+    if (low != at && count == 0)
+        return ERR_CRYPTO;
+    struct tlog_hash old = low == at ? *root1 : proof[taken++], new = old;
+    for (; taken < count; taken++) {
         if (last == 0)
             return ERR_CRYPTO;
         if ((at & 1) || at == last) {
-            tlog_node_hash(&proof[i], &old, &old);
-            tlog_node_hash(&proof[i], &new, &new);
+            if (low < at)
+                tlog_node_hash(&proof[taken], &old, &old);
+            tlog_node_hash(&proof[taken], &new, &new);
             while (!(at & 1) && at != 0) {
+                low >>= 1;
                 at >>= 1;
                 last >>= 1;
             }
         } else {
-            tlog_node_hash(&new, &proof[i], &new);
+            tlog_node_hash(&new, &proof[taken], &new);
         }
+        low >>= 1;
         at >>= 1;
         last >>= 1;
     }
@@ -134,9 +142,38 @@ enum err tlog_consistency_verify(uint64_t size1, uint64_t size2, const struct tl
     /* Every tree is consistent with the empty one: a proof of it would show nothing, and is refused. */
     if (size1 == 0 || size1 > size2)
         return ERR_INPUT;
-    if (size1 == size2)
-        return count == 0 && hash_equal(root1, root2) ? ERR_OK : ERR_CRYPTO;
-    return consistency_walk(size1, size2, proof, count, root1, root2);
+    return subtree_walk((struct tlog_subtree){0, size1}, size2, proof, count, root1, root2);
+}
+
+/* It begins at a multiple of the power of two that it fits into. */
+static bool subtree_is_valid(struct tlog_subtree part) {
+    if (part.start >= part.end)
+        return part.start == part.end;
+    uint64_t most = part.end - part.start - 1; /* all bits up to its highest are below that power */
+    uint64_t mask = most ? UINT64_MAX >> __builtin_clzll(most) : 0;
+    return (part.start & mask) == 0;
+}
+
+enum err tlog_subtree_inclusion_verify(uint64_t index, struct tlog_subtree part,
+                                       const struct tlog_hash *leaf, const struct tlog_hash *proof,
+                                       size_t count, const struct tlog_hash *root) {
+    if (!subtree_is_valid(part) || index < part.start)
+        return ERR_INPUT;
+    return tlog_inclusion_verify(index - part.start, part.end - part.start, leaf, proof, count,
+                                 root);
+}
+
+enum err tlog_subtree_consistency_verify(struct tlog_subtree part, uint64_t size,
+                                         const struct tlog_hash *proof, size_t count,
+                                         const struct tlog_hash *root1,
+                                         const struct tlog_hash *root2) {
+    struct tlog_hash empty;
+    if (!subtree_is_valid(part) || part.end > size)
+        return ERR_INPUT;
+    if (part.start < part.end)
+        return subtree_walk(part, size, proof, count, root1, root2);
+    tlog_empty_hash(&empty);
+    return count == 0 && hash_equal(root1, &empty) ? ERR_OK : ERR_CRYPTO;
 }
 
 static void put_number(struct text *out, uint64_t number) {

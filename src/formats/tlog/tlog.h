@@ -4,7 +4,7 @@
  * Units      sizes and indexes in entries, uint64_t.
  * Errors     ERR_INPUT: not of the form. ERR_CRYPTO: well-formed, but a signature or hash does not hold.
  * Ownership  nothing is allocated; texts go into the caller's struct text; views point into the input.
- * Source     RFC 6962 section 2.1; C2SP tlog-tiles, tlog-checkpoint, signed-note, tlog-cosignature, tlog-proof.
+ * Source     RFC 6962 section 2.1, RFC 9162 section 2.1; C2SP tlog-tiles, tlog-checkpoint, signed-note, tlog-cosignature, tlog-proof.
  */
 #ifndef FORMATS_TLOG_TLOG_H
 #define FORMATS_TLOG_TLOG_H
@@ -57,6 +57,20 @@ MUST_CHECK enum err tlog_consistency_verify(uint64_t size1, uint64_t size2,
                                             const struct tlog_hash *proof, size_t count,
                                             const struct tlog_hash *root1,
                                             const struct tlog_hash *root2);
+
+/* The same for the entries [start, end) alone, where start is a multiple of the power of two that they fit into: is the
+ * leaf among them, do they stand in the tree? (draft-ietf-plants-merkle-tree-certs 4.3, 4.4.) None at all are in every tree. */
+struct tlog_subtree {
+    uint64_t start, end;
+};
+MUST_CHECK enum err tlog_subtree_inclusion_verify(uint64_t index, struct tlog_subtree part,
+                                                  const struct tlog_hash *leaf,
+                                                  const struct tlog_hash *proof, size_t count,
+                                                  const struct tlog_hash *root);
+MUST_CHECK enum err tlog_subtree_consistency_verify(struct tlog_subtree part, uint64_t size,
+                                                    const struct tlog_hash *proof, size_t count,
+                                                    const struct tlog_hash *root1,
+                                                    const struct tlog_hash *root2);
 
 /* Make them, from the roots of perfect subtrees: `read` gives that of the 2^level leaves from number << level on. It is
  * asked only for subtrees that lie whole within the tree; an error of it ends the making. ERR_INPUT: no such entry or

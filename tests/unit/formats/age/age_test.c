@@ -67,11 +67,11 @@ static enum err open_file(struct bytes sealed, const uint8_t secret[32], size_t 
         sealed = bytes_skip(sealed, slice.size);
         err = take(&reader, slice, total);
     }
-    if (!err)
+    if (!err) {
         err = age_reader_finish(&reader, plain, &size);
-    if (!err)
         memcpy(opened + *total, plain, size);
-    *total += err ? 0 : size;
+        *total += size;
+    }
     age_reader_clear(&reader);
     return err;
 }
@@ -129,13 +129,117 @@ static void test_damage(const uint8_t secret[32], const uint8_t public_key[32]) 
     is_int(open_file(file, other, 1000000, &total), ERR_CRYPTO);
 }
 
-/* Cut at the edge of a chunk, what stands is whole and well sealed, but not marked as the last. */
-static void test_cut_chunk(const uint8_t secret[32], const uint8_t public_key[32]) {
-    struct bytes file = seal(bytes_from(body, 131072), public_key, 1000000);
+/* Two ways of not being opened: another's, and ours but changed. */
+static void test_has_key(const uint8_t secret[32], const uint8_t public_key[32]) {
+    static struct age_reader reader;
+    uint8_t plain[AGE_CHUNK_BYTES], other[32];
+    size_t plain_bytes;
+    struct bytes file = seal(bytes_from(body, 500), public_key, 500), in = file;
+    memset(other, 5, sizeof other);
+    age_reader_init(&reader, other);
+    is_int(age_reader_feed(&reader, &in, plain, &plain_bytes), ERR_CRYPTO);
+    ok(!reader.has_key && !reader.has_header, "the file is another's");
+    const uint8_t *mac = memmem(file.data, file.size, "\n--- ", 5);
+    size_t at = (size_t)(mac - file.data) + 10;
+    sealed_file[at] = sealed_file[at] == 'A' ? 'B' : 'A';
+    in = file;
+    age_reader_init(&reader, secret);
+    is_int(age_reader_feed(&reader, &in, plain, &plain_bytes), ERR_CRYPTO);
+    ok(reader.has_key && !reader.has_header, "the file is ours, its header changed");
+}
+
+/* Cut at the edge of a chunk, what stands is whole and well sealed, but not marked as the last. What is behind a last
+ * chunk is nobody's. What was sealed comes out all the same, before the error. */
+static void test_ends(const uint8_t secret[32], const uint8_t public_key[32]) {
+    static const size_t steps[] = {4096, 65552, 1000000};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        struct bytes file = seal(bytes_from(body, 131072), public_key, 1000000);
+        struct bytes cut = bytes_first(file, file.size - AGE_SEALED_BYTES_MAX);
+        size_t total;
+        is_int(open_file(cut, secret, steps[i], &total), ERR_INPUT);
+        ok(total == 65536 && !memcmp(opened, body, total), "what stands whole before the cut");
+        is_int(open_file(bytes_first(cut, cut.size - 1), secret, steps[i], &total), ERR_CRYPTO);
+        is_int(total, 0);
+        for (size_t behind = 1; behind <= AGE_SEALED_BYTES_MAX; behind += 8194) {
+            file.size += behind;
+            is_int(open_file(file, secret, steps[i], &total), ERR_CRYPTO);
+            ok(total == 131072 && !memcmp(opened, body, total), "what was sealed before it");
+            file.size -= behind;
+        }
+    }
+}
+
+/* A stanza before ours. The MAC cannot hold then, which is ERR_CRYPTO: so the stanza was read. */
+static enum err open_with_stanza(const char *stanza, const uint8_t secret[32],
+                                 const uint8_t public_key[32]) {
+    static char file[4096];
+    struct guard guard;
+    size_t total, version_bytes = strlen("age-encryption.org/v1\n");
+    struct bytes sealed = seal(BYTES("short"), public_key, 10);
+    guard_init(&guard, sizeof file);
+    int size = snprintf(file, sizeof file, "age-encryption.org/v1\n%s", stanza);
+    memcpy(file + size, sealed.data + version_bytes, sealed.size - version_bytes);
+    struct bytes all =
+        guard_copy(&guard, bytes_from(file, (size_t)size + sealed.size - version_bytes));
+    enum err err = open_file(all, secret, 1000, &total);
+    guard_release(&guard);
+    return err;
+}
+
+#define COLUMNS_64 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define COLUMNS_43 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+/* The cases of the format's own test vectors, and some between them. */
+static void test_stanzas(const uint8_t secret[32], const uint8_t public_key[32]) {
+    static const char *const good[] = {
+        "-> grease\n\n",
+        "-> grease !\"#~ ~\nAAAA\n",
+        "-> grease\n" COLUMNS_64 "\n\n",
+        "-> grease\n" COLUMNS_64 "\n" COLUMNS_64 "\nAA\n",
+        "-> x25519 a\n\n",
+        "-> a\n\n-> b\nAA\n",
+        "-> X25519 CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n" COLUMNS_43 "\n",
+    };
+    static const char *const bad[] = {
+        "->grease\n\n",
+        "-- grease\n\n",
+        "\n",
+        "->\n\n",
+        "-> \n\n",
+        "->  grease\n\n",
+        "-> grease \n\n",
+        "-> grease  a\n\n",
+        "-> grease\r\n\n",
+        "-> gr\x7f\n\n",
+        "-> gr\xc3\xa9\n\n",
+        "-> grease\n",
+        "-> grease\n" COLUMNS_64 "\n",
+        "-> grease\n" COLUMNS_64 "A\n\n",
+        "-> grease\nAAA=\n",
+        "-> grease\nAAB\n",
+        "-> grease\nA\n",
+        "-> grease\nAA A\n",
+        "-> grease\nAA\nAA\n",
+        "-> grease\nAA\r\n",
+        "-> scrypt a 1\n\n", /* not beside another */
+        "-> X25519\n" COLUMNS_43 "\n",
+        "-> X25519 " COLUMNS_43 "\n" COLUMNS_43 "\n", /* a share of low order */
+        "-> X25519 CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA a\n" COLUMNS_43 "\n",
+        "-> X25519 CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB\n" COLUMNS_43 "\n",
+        "-> X25519 CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n" COLUMNS_43 "\n",
+        "-> X25519 CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n" COLUMNS_43 "A\n",
+        "-> X25519 CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n" COLUMNS_64 "\n" COLUMNS_43 "\n",
+        "--- " COLUMNS_43 "\n",
+        "---\n",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        is_int(open_with_stanza(good[i], secret, public_key), ERR_CRYPTO);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        is_int(open_with_stanza(bad[i], secret, public_key), ERR_INPUT);
+}
+
+static void test_not_age(const uint8_t secret[32]) {
     size_t total;
-    ok(open_file(bytes_first(file, file.size - AGE_SEALED_BYTES_MAX), secret, 1000000, &total) !=
-           ERR_OK,
-       "a file without its last chunk is refused");
     is_int(open_file(BYTES("age-encryption.org/v2\n-> X25519 a\nb\n--- c\n0123456789abcdef"),
                      secret, 1000000, &total),
            ERR_UNSUPPORTED);
@@ -255,7 +359,10 @@ int main(void) {
     test_round_trips(secret, public_key);
     test_guard(secret, public_key);
     test_damage(secret, public_key);
-    test_cut_chunk(secret, public_key);
+    test_has_key(secret, public_key);
+    test_ends(secret, public_key);
+    test_stanzas(secret, public_key);
+    test_not_age(secret);
     test_texts(secret, public_key);
     const char *const version[] = {"age", "--version", NULL};
     if (run_age(version) == 0)

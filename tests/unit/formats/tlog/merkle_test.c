@@ -114,11 +114,85 @@ static void test_paths(void) {
     is_int(tlog_partial_width(UINT64_MAX, 8), 0);
 }
 
+/* ---- subtrees ---- */
+
+#define LEAVES_MAX 70u
+
+/* The proof that [start, end) stands in a tree, by the definition of draft-ietf-plants-merkle-tree-certs 4.4.1. */
+static size_t plain_proof(const struct tlog_hash *leaves, struct tlog_subtree part, size_t size,
+                          bool is_known, struct tlog_hash *proof) {
+    size_t count, split = 1;
+    if (part.start == 0 && part.end == size) {
+        tlog_subtree_hash(leaves, size, proof);
+        return !is_known;
+    }
+    while (2 * split < size)
+        split *= 2;
+    bool goes_right = part.end > split;
+    if (!goes_right)
+        count = plain_proof(leaves, part, split, is_known, proof);
+    else if (part.start >= split)
+        count =
+            plain_proof(leaves + split, (struct tlog_subtree){part.start - split, part.end - split},
+                        size - split, is_known, proof);
+    else
+        count = plain_proof(leaves + split, (struct tlog_subtree){0, part.end - split},
+                            size - split, false, proof);
+    tlog_subtree_hash(goes_right ? leaves : leaves + split, goes_right ? split : size - split,
+                      &proof[count]);
+    return count + 1;
+}
+
+/* One proof holds, and nothing beside it does. */
+static bool only_this_holds(struct tlog_subtree part, size_t size, struct tlog_hash *proof,
+                            size_t count, struct tlog_hash *root1, struct tlog_hash *root2) {
+    unsigned taken = 0;
+    if (tlog_subtree_consistency_verify(part, size, proof, count, root1, root2))
+        return false;
+    for (size_t i = 0; i < count + 2; i++) {
+        struct tlog_hash *changed = i < count ? &proof[i] : i == count ? root1 : root2;
+        changed->bytes[i % TLOG_HASH_BYTES] ^= 1;
+        taken += !tlog_subtree_consistency_verify(part, size, proof, count, root1, root2);
+        changed->bytes[i % TLOG_HASH_BYTES] ^= 1;
+    }
+    taken += !tlog_subtree_consistency_verify(part, size, proof, count + 1, root1, root2);
+    taken += count && !tlog_subtree_consistency_verify(part, size, proof, count - 1, root1, root2);
+    return taken == 0;
+}
+
+static void test_subtrees(void) {
+    static struct tlog_hash leaves[LEAVES_MAX], proof[LEAVES_MAX];
+    struct tlog_hash root1, root2;
+    unsigned held = 0, refused = 0, all = 0;
+    for (size_t i = 0; i < LEAVES_MAX; i++)
+        tlog_leaf_hash(bytes_from(&i, sizeof i), &leaves[i]);
+    for (size_t size = 1; size <= LEAVES_MAX; size++)
+        for (uint64_t start = 0; start < size; start++)
+            for (uint64_t end = start + 1; end <= size; end++, all++) {
+                struct tlog_subtree part = {start, end};
+                uint64_t power = 1;
+                while (power < end - start)
+                    power *= 2;
+                tlog_subtree_hash(leaves + start, end - start, &root1);
+                tlog_subtree_hash(leaves, size, &root2);
+                if (start % power == 0)
+                    held += only_this_holds(part, size, proof,
+                                            plain_proof(leaves, part, size, true, proof), &root1,
+                                            &root2);
+                else
+                    refused += tlog_subtree_consistency_verify(part, size, proof, 0, &root1,
+                                                               &root2) == ERR_INPUT;
+            }
+    is_int(held + refused, all);
+    ok(held > 8000 && refused > 8000, "many of each");
+}
+
 /* ---- outside vectors ---- */
 
 #define PROOF_MAX 80u
 
 struct vector {
+    const char *text;
     json_t *json;
     bool is_well_formed;
     struct tlog_hash proof[PROOF_MAX];
@@ -137,36 +211,68 @@ static struct tlog_hash vector_hash(struct vector *vector, json_t *value) {
     return hash;
 }
 
-/* Read as a real, since jansson knows no integers above INT64_MAX; those in the vectors are small, or 2^64 - 1. */
-static uint64_t vector_number(struct vector *vector, const char *name) {
-    double value = json_real_value(json_object_get(vector->json, name));
-    return value < 0x1p63 ? (uint64_t)value : UINT64_MAX;
+/* Out of the text: jansson knows no integers above INT64_MAX, and reads them as reals that are only near. */
+static uint64_t vector_number(const struct vector *vector, const char *name) {
+    char member[32];
+    snprintf(member, sizeof member, "\"%s\": ", name);
+    const char *at = strstr(vector->text, member);
+    return at ? strtoull(at + strlen(member), NULL, 10) : 0;
+}
+
+static bool vector_has(const struct vector *vector, const char *name) {
+    return json_object_get(vector->json, name) != NULL;
+}
+
+static enum err inclusion_verdict(struct vector *vector) {
+    struct tlog_hash leaf = vector_hash(vector, json_object_get(vector->json, "leafHash"));
+    struct tlog_hash root = vector_hash(vector, json_object_get(vector->json, "root"));
+    struct tlog_subtree part = {vector_number(vector, "start"), vector_number(vector, "end")};
+    uint64_t index = vector_number(vector, "leafIdx"), size = vector_number(vector, "treeSize");
+    return vector_has(vector, "treeSize")
+               ? tlog_inclusion_verify(index, size, &leaf, vector->proof, vector->proof_count,
+                                       &root)
+               : tlog_subtree_inclusion_verify(index, part, &leaf, vector->proof,
+                                               vector->proof_count, &root);
+}
+
+static enum err consistency_verdict(struct vector *vector) {
+    struct tlog_hash root1 = vector_hash(vector, json_object_get(vector->json, "root1"));
+    struct tlog_hash root2 = vector_hash(vector, json_object_get(vector->json, "root2"));
+    struct tlog_subtree part = {vector_number(vector, "start"), vector_number(vector, "end")};
+    if (vector_has(vector, "size1"))
+        return tlog_consistency_verify(vector_number(vector, "size1"),
+                                       vector_number(vector, "size2"), vector->proof,
+                                       vector->proof_count, &root1, &root2);
+    return tlog_subtree_consistency_verify(part, vector_number(vector, "size"), vector->proof,
+                                           vector->proof_count, &root1, &root2);
 }
 
 static enum err vector_verdict(struct vector *vector) {
     json_t *proof = json_object_get(vector->json, "proof");
     for (size_t i = 0; i < json_array_size(proof) && i < PROOF_MAX; i++)
         vector->proof[vector->proof_count++] = vector_hash(vector, json_array_get(proof, i));
-    if (json_object_get(vector->json, "leafIdx")) {
-        uint64_t index = vector_number(vector, "leafIdx"), size = vector_number(vector, "treeSize");
-        struct tlog_hash leaf = vector_hash(vector, json_object_get(vector->json, "leafHash"));
-        struct tlog_hash root = vector_hash(vector, json_object_get(vector->json, "root"));
-        return tlog_inclusion_verify(index, size, &leaf, vector->proof, vector->proof_count, &root);
-    }
-    uint64_t size1 = vector_number(vector, "size1"), size2 = vector_number(vector, "size2");
-    struct tlog_hash root1 = vector_hash(vector, json_object_get(vector->json, "root1"));
-    struct tlog_hash root2 = vector_hash(vector, json_object_get(vector->json, "root2"));
-    return tlog_consistency_verify(size1, size2, vector->proof, vector->proof_count, &root1,
-                                   &root2);
+    return vector_has(vector, "leafIdx") ? inclusion_verdict(vector) : consistency_verdict(vector);
 }
 
+static int good_count, bad_count;
+
 static void try_vector(const char *path) {
-    struct vector vector = {.json = json_load_file(path, JSON_DECODE_INT_AS_REAL, NULL),
+    static char text[65536];
+    FILE *file = fopen(path, "rb");
+    size_t size = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    text[size] = 0;
+    if (file)
+        fclose(file);
+    struct vector vector = {.text = text,
+                            .json = json_loads(text, JSON_DECODE_INT_AS_REAL, NULL),
                             .is_well_formed = true};
     enum err err = vector_verdict(&vector);
     bool refused = err != ERR_OK || !vector.is_well_formed;
-    bool wanted = json_is_true(json_object_get(vector.json, "wantErr"));
-    tap_ok(vector.json && refused == wanted, "the expected verdict", __FILE__, __LINE__, path);
+    json_t *wanted = json_object_get(vector.json, "wantErr");
+    tap_ok(json_is_boolean(wanted) && refused == json_is_true(wanted), "the expected verdict",
+           __FILE__, __LINE__, path);
+    good_count += json_is_false(wanted);
+    bad_count += json_is_true(wanted);
     json_decref(vector.json);
 }
 
@@ -193,13 +299,18 @@ static void test_vectors(void) {
     char path[PATH_MAX];
     struct stat st;
     const char *data = getenv("VEILLEUSE_DATA");
-    static const char *const kinds[] = {"inclusion", "consistency"};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const kinds[] = {"inclusion", "consistency", "subtreeinclusion",
+                                        "subtreeconsistency"};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        good_count = bad_count = 0;
         snprintf(path, sizeof path, "%s/merkle/%s", data ? data : "../shared/data", kinds[i]);
         if (stat(path, &st))
             printf("ok %d - %s # SKIP no vectors at %s\n", ++tap_count, kinds[i], path);
-        else
+        else {
             try_directory(path, 0);
+            printf("# %s: %d to accept, %d to refuse\n", kinds[i], good_count, bad_count);
+            ok(good_count > 0 && bad_count > 0, "there were vectors of both kinds");
+        }
     }
 }
 
@@ -207,6 +318,7 @@ int main(void) {
     test_trees();
     test_frontier();
     test_paths();
+    test_subtrees();
     test_vectors();
     return done();
 }
