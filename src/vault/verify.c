@@ -79,6 +79,39 @@ static bool read_tile(const struct verify *verify, unsigned l, uint64_t number, 
 
 /* ---- a bundle against its level-0 tile ---- */
 
+static bool load_edge(struct verify *verify, uint64_t size, const struct tlog_hash *wanted,
+                      struct damage *damage);
+
+/* An entry and its hash in the tile differ: which of the two is damaged? What stands above the tile tells. */
+static bool tile_agrees_above(struct verify *verify, uint64_t number, unsigned width) {
+    const struct tlog_checkpoint *checkpoint = &verify->checkpoint->checkpoint;
+    struct damage none = {.index = UINT64_MAX};
+    if (width < TLOG_TILE_WIDTH)
+        return load_edge(verify, checkpoint->size, &checkpoint->root, &none);
+    uint64_t count = checkpoint->size / TLOG_TILE_WIDTH, first = number - number % TLOG_TILE_WIDTH;
+    unsigned above = count - first < TLOG_TILE_WIDTH ? (unsigned)(count - first) : TLOG_TILE_WIDTH;
+    struct tlog_hash root;
+    tlog_subtree_hash((const struct tlog_hash *)(const void *)verify->tile, TLOG_TILE_WIDTH, &root);
+    return read_tile(verify, 1, number / TLOG_TILE_WIDTH, above, verify->file, &none) &&
+           !memcmp(verify->file + number % TLOG_TILE_WIDTH * TLOG_HASH_BYTES, root.bytes,
+                   TLOG_HASH_BYTES);
+}
+
+static void blame(struct verify *verify, uint64_t index, const char *bundle_path, size_t at,
+                  struct damage *damage) {
+    uint64_t number = index / TLOG_TILE_WIDTH;
+    unsigned width = width_of(verify->checkpoint->checkpoint.size, number);
+    char path[VAULT_PATH_BYTES_MAX];
+    if (tile_agrees_above(verify, number, width)) {
+        damage_found(damage, bundle_path, index, at,
+                     "the entry is not the one whose hash stands in the tree");
+        return;
+    }
+    tile_path(verify, 0, number, width, path);
+    damage_found(damage, path, index, index % TLOG_TILE_WIDTH * TLOG_HASH_BYTES,
+                 "the tile does not agree with what stands above it");
+}
+
 static bool check_entry(struct verify *verify, struct damage *damage, const char *path,
                         uint64_t index, struct bytes rest, size_t at, size_t *size) {
     if (rest.size < 2 || rest.size - 2 < load_u16(rest.data)) {
@@ -94,7 +127,7 @@ static bool check_entry(struct verify *verify, struct damage *damage, const char
             verify_named_files(verify, bytes_from(rest.data + 2, *size - 2), index, damage);
         return true;
     }
-    damage_found(damage, path, index, at, "the entry is not the one whose hash stands in the tree");
+    blame(verify, index, path, at, damage);
     return false;
 }
 
