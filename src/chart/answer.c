@@ -81,8 +81,16 @@ static void put_allergies(struct json *json, const struct chart_patient *patient
     json_array_end(json);
 }
 
+/* Of the past: in every item of every list too, so that no line can be taken for the present. */
+static void put_past(struct answer *answer) {
+    const struct chart_as_of *as_of = chart_as_of(answer->reader);
+    if (as_of->at != INSTANT_NONE)
+        chart_put_as_of(&answer->json, as_of);
+}
+
 /* Who it is: in every item of every list, so that no line can be read without its patient. */
-static void put_who(struct json *json, const struct chart_patient *patient) {
+static void put_who(struct answer *answer, const struct chart_patient *patient) {
+    struct json *json = &answer->json;
     json_member_u64(json, "id", patient->id);
     json_name(json, "identifier");
     put_identifier(json, &patient->main);
@@ -90,6 +98,7 @@ static void put_who(struct json *json, const struct chart_patient *patient) {
     json_member_bytes(json, "given_name", patient->given_name);
     json_member_bytes(json, "birth_date", patient->birth_date);
     json_member_bytes(json, "sex", patient->sex);
+    put_past(answer);
 }
 
 static void put_doubt(struct json *json, const struct chart_patient *patient) {
@@ -155,7 +164,7 @@ static enum err answer_census(struct answer *answer) {
     json_array_begin(json);
     for (size_t i = 0; i < count && !err; i++) {
         json_object_begin(json);
-        put_who(json, &rows[i].patient);
+        put_who(answer, &rows[i].patient);
         put_identifiers(json, "other_identifiers", rows[i].patient.others, rows[i].patient.other_count);
         put_doubt(json, &rows[i].patient);
         json_member_bool(json, "same_name_in_ward", rows[i].patient.doubt & CHART_SAME_NAME);
@@ -191,6 +200,7 @@ static enum err answer_feeds(struct answer *answer) {
         json_member_instant(json, "newest_movement_at", f->newest_movement_at);
         json_member_instant(json, "newest_result_at", f->newest_result_at);
         json_member_instant(json, "newest_medication_at", f->newest_medication_at);
+        put_past(answer);
         json_object_end(json);
     }
     json_array_end(json);
@@ -215,6 +225,7 @@ static enum err answer_aside(struct answer *answer) {
             json_member_bytes(json, "type", asides[i].type);
             json_member_bytes(json, "reason", asides[i].reason);
             json_member_u64(json, "at", asides[i].at);
+            put_past(answer);
             json_object_end(json);
         }
         from = count ? asides[count - 1].entry - 1 : 0;
@@ -241,6 +252,7 @@ static enum err answer_state(struct answer *answer) {
     json_member_instant(json, "known_since", state.known_since);
     json_member_u64(json, "schema", CHART_SCHEMA_VERSION);
     json_member_u64(json, "translator", CHART_TRANSLATOR_VERSION);
+    chart_put_as_of(json, chart_as_of(answer->reader));
     json_object_end(json);
     return ERR_OK;
 }
@@ -463,7 +475,7 @@ static enum err answer_person(struct answer *answer, uint64_t id) {
     if (err)
         return err;
     json_object_begin(&answer->json);
-    put_who(&answer->json, &answer->patient);
+    put_who(answer, &answer->patient);
     err = put_parts(answer);
     json_object_end(&answer->json);
     return err ? err : give(answer);

@@ -33,12 +33,28 @@ void chart_generation_path(const char *site_dir, uint64_t generation, char *path
 MUST_CHECK enum err chart_switch_to(struct sys *sys, const char *site_dir, uint64_t generation,
                                     struct fault *fault);
 
+/* ---- a chart of the past: a file beside the living chart, of what had been received up to a moment, of the entries up to
+ * one, or both. It says so in every answer, and is never brought up again. ---- */
+#define CHART_NO_ENTRY UINT64_MAX
+struct chart_as_of {
+    int64_t at;              /* the moment it shows: ages are counted from it. INSTANT_NONE: a chart of the present */
+    int64_t until;           /* the limit in time, included; INSTANT_NONE: none was given */
+    uint64_t until_entry;    /* the limit by entry, included; CHART_NO_ENTRY: none was given */
+    uint64_t newest_entry;   /* of those that are in it; CHART_NO_ENTRY: none is */
+    uint64_t doubtful_count; /* entries whose time of receipt is doubtful, so that the limit in time may err */
+    int64_t made_at;
+    char made_by[65], made_on[65]; /* an account of the machine, a node */
+};
+/* The member "as_of", null of a chart of the present. */
+void chart_put_as_of(struct json *json, const struct chart_as_of *as_of);
+
 /* ---- writer ---- */
 struct chart_writer;
 struct chart_options {
     const char *zone;            /* IANA name for times without offset; default Europe/Paris */
     enum hl7_charset otherwise;  /* default HL7_LATIN9 */
     bool is_rebuild;             /* no sync until chart_writer_settle: a crash means starting again */
+    bool is_past;                /* a new file, of the past: unreadable until chart_writer_settle_past */
     size_t cache_bytes;          /* for records and pages; 0: 64 MiB */
 };
 /* Open or create the file. ERR_STATE: made by another schema or translator. */
@@ -56,23 +72,29 @@ MUST_CHECK enum err chart_writer_take(struct chart_writer *writer, uint64_t inde
 MUST_CHECK enum err chart_writer_commit(struct chart_writer *writer, struct fault *fault);
 /* After a rebuild: make it durable, ready to be switched to. */
 MUST_CHECK enum err chart_writer_settle(struct chart_writer *writer, struct fault *fault);
+/* The same for one opened with `is_past`: what it is of goes into the transaction of the rows that are read, and the file is
+ * whole without a second one beside it. `newest_entry` is the writer's to say. */
+MUST_CHECK enum err chart_writer_settle_past(struct chart_writer *writer,
+                                             const struct chart_as_of *as_of, struct fault *fault);
 
 /* ---- reader ---- */
 struct chart_reader;
-/* Opens read-only; the file need not have a writer. */
+/* Opens read-only; the file need not have a writer. ERR_INPUT, ERR_CORRUPT: no chart; ERR_STATE: of another version, or of
+ * the past and never finished. */
 MUST_CHECK enum err chart_reader_open(struct chart_reader **reader, const char *path,
                                       struct fault *fault);
 void chart_reader_close(struct chart_reader *reader);
 /* All questions between begin and end see one state. */
 MUST_CHECK enum err chart_reader_begin(struct chart_reader *reader, struct fault *fault);
 void chart_reader_end(struct chart_reader *reader);
+/* What it is of; lives as long as the reader. */
+const struct chart_as_of *chart_as_of(const struct chart_reader *reader);
 
 struct chart_state {
     uint64_t applied;       /* entries below this are in it */
     int64_t newest_received_at; /* INSTANT_NONE when empty */
     uint64_t patient_count, present_count, aside_count, entry_count;
     int64_t known_since;    /* receipt of the first message */
-    int64_t until;          /* a chart of the past: as of this moment; INSTANT_NONE normally */
 };
 MUST_CHECK enum err chart_state(struct chart_reader *reader, struct chart_state *out, struct fault *fault);
 
@@ -271,7 +293,7 @@ struct chart_ask {
     struct bytes ward;      /* census: one ward, or data NULL */
     uint64_t patient_id;    /* of one person, found before */
     bool all_patients;      /* patient, results, moves...: everyone */
-    int64_t now_us;
+    int64_t now_us; /* what "the last 72 h" are before; of a chart of the past its moment */
 };
 /* Writes one JSON document into pieces given to `take`, so that a large chart needs no large memory. */
 typedef enum err (*chart_take)(void *owner, struct bytes piece);

@@ -1,6 +1,8 @@
 /* db.c - SQLite behind a few functions. */
 #include "chart/db.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 
 static const char *const texts[SQL_COUNT] = {
@@ -195,6 +197,27 @@ enum err db_meta_get(struct db *db, const char *name, int64_t *number, struct fa
     if (get)
         sqlite3_reset(get);
     return err == ERR_MORE ? ERR_NOT_FOUND : err;
+}
+
+enum err db_meta_get_text(struct db *db, const char *name, char *text, size_t text_bytes,
+                          struct fault *fault) {
+    struct text out;
+    text_init(&out, text, text_bytes);
+    sqlite3_stmt *get = db_statement(db, SQL_META_GET, fault);
+    db_bind_bytes(get, 1, bytes_from_string(name));
+    enum err err = db_next(db, get, fault);
+    if (!err)
+        text_put(&out, db_column_bytes(get, 0));
+    if (get)
+        sqlite3_reset(get);
+    return err == ERR_MORE ? ERR_OK : err;
+}
+
+enum err db_meta_set_text(struct db *db, const char *name, struct bytes text, struct fault *fault) {
+    sqlite3_stmt *set = db_statement(db, SQL_META_SET, fault);
+    db_bind_bytes(set, 1, bytes_from_string(name));
+    db_bind_bytes(set, 2, text);
+    return db_run(db, set, fault);
 }
 
 enum err db_meta_set(struct db *db, const char *name, int64_t number, struct fault *fault) {

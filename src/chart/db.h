@@ -47,5 +47,9 @@ struct bytes db_column_bytes(sqlite3_stmt *statement, int at);
 
 MUST_CHECK enum err db_meta_get(struct db *db, const char *name, int64_t *number, struct fault *fault);
 MUST_CHECK enum err db_meta_set(struct db *db, const char *name, int64_t number, struct fault *fault);
+/* Empty when there is none. */
+MUST_CHECK enum err db_meta_get_text(struct db *db, const char *name, char *text, size_t text_bytes,
+                                     struct fault *fault);
+MUST_CHECK enum err db_meta_set_text(struct db *db, const char *name, struct bytes text, struct fault *fault);
 
 #endif

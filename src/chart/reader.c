@@ -2,8 +2,24 @@
 #include "chart/reader.h"
 
 #include "base/pool.h"
+#include "chart/as_of.h"
 
 #define MAP_BYTES "268435456"
+
+static enum err check_schema(struct chart_reader *reader, struct fault *fault) {
+    int64_t schema = 0;
+    enum err err = ERR_NOT_FOUND;
+    if (sqlite3_table_column_metadata(reader->db.handle, NULL, "meta", "value", NULL, NULL, NULL, NULL,
+                                      NULL) == SQLITE_OK)
+        err = db_meta_get(&reader->db, "schema", &schema, fault);
+    if (err == ERR_NOT_FOUND)
+        return fault_set(fault, ERR_INPUT, "this file is not a chart");
+    if (err || schema == CHART_SCHEMA_VERSION)
+        return err;
+    return fault_set(fault, ERR_STATE,
+                     schema > CHART_SCHEMA_VERSION ? "this chart was made by a newer version of the program"
+                                                   : "this chart was made by an older version of the program");
+}
 
 enum err chart_reader_open(struct chart_reader **out, const char *path, struct fault *fault) {
     struct chart_reader *reader = memory_alloc(1, sizeof *reader);
@@ -12,11 +28,10 @@ enum err chart_reader_open(struct chart_reader **out, const char *path, struct f
     enum err err = db_open(&reader->db, path, false, fault);
     if (!err)
         err = db_exec(&reader->db, "PRAGMA mmap_size = " MAP_BYTES, fault);
-    int64_t schema = 0;
     if (!err)
-        err = db_meta_get(&reader->db, "schema", &schema, fault);
-    if (!err && schema != CHART_SCHEMA_VERSION)
-        err = fault_set(fault, ERR_STATE, "this chart was made by another version");
+        err = check_schema(reader, fault);
+    if (!err)
+        err = as_of_read(&reader->db, &reader->as_of, fault);
     if (err) {
         chart_reader_close(reader);
         return err;
@@ -49,6 +64,10 @@ void chart_reader_end(struct chart_reader *reader) {
     (void)err; /* a read that ends changes nothing */
 }
 
+const struct chart_as_of *chart_as_of(const struct chart_reader *reader) {
+    return &reader->as_of;
+}
+
 /* ---- state ---- */
 
 static enum err count(struct chart_reader *reader, enum sql sql, uint64_t *number, struct fault *fault) {
@@ -72,7 +91,6 @@ enum err chart_state(struct chart_reader *reader, struct chart_state *out, struc
         .entry_count = (uint64_t)meta_or(reader, "entries", 0),
         .newest_received_at = meta_or(reader, "newest_received_at", INSTANT_NONE),
         .known_since = meta_or(reader, "first_received_at", INSTANT_NONE),
-        .until = INSTANT_NONE,
     };
     enum err err = count(reader, SQL_SUBJECT_COUNT, &out->patient_count, fault);
     if (!err)

@@ -7,6 +7,7 @@
 struct chart_reader {
     struct db db;
     bool in_read;
+    struct chart_as_of as_of;
 };
 
 #endif

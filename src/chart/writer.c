@@ -11,7 +11,9 @@
 
 #include "base/embedded.h"
 #include "base/pool.h"
+#include "chart/as_of.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 extern const struct embedded chart_schema[];
@@ -49,6 +51,8 @@ static enum err make_schema(struct chart_writer *writer, struct fault *fault) {
         err = db_meta_set(&writer->db, "translator", CHART_TRANSLATOR_VERSION, fault);
     if (!err)
         err = db_meta_set(&writer->db, "applied", 0, fault);
+    if (!err && writer->options.is_past)
+        err = as_of_begin(&writer->db, fault);
     return err ? err : db_exec(&writer->db, "COMMIT", fault);
 }
 
@@ -61,9 +65,11 @@ static enum err check_version(struct chart_writer *writer, struct fault *fault) 
     err = db_meta_get(&writer->db, "translator", &translator, fault);
     if (err)
         return err;
-    return schema == CHART_SCHEMA_VERSION && translator == CHART_TRANSLATOR_VERSION
-               ? ERR_OK
-               : fault_set(fault, ERR_STATE, "this chart was made by another version");
+    if (schema != CHART_SCHEMA_VERSION || translator != CHART_TRANSLATOR_VERSION)
+        return fault_set(fault, ERR_STATE, "this chart was made by another version");
+    return as_of_is_begun(&writer->db)
+               ? fault_set(fault, ERR_STATE, "this is a chart of the past: it takes no more entries")
+               : ERR_OK;
 }
 
 static int64_t meta_or(struct chart_writer *writer, const char *name, int64_t otherwise) {
@@ -568,12 +574,22 @@ enum err chart_writer_commit(struct chart_writer *writer, struct fault *fault) {
     return err;
 }
 
-enum err chart_writer_settle(struct chart_writer *writer, struct fault *fault) {
+static enum err put_as_of(struct chart_writer *writer, const struct chart_as_of *as_of,
+                          struct fault *fault) {
+    struct chart_as_of whole = *as_of;
+    whole.newest_entry = writer->applied ? writer->applied - 1 : CHART_NO_ENTRY;
+    return as_of_write(&writer->db, &whole, fault);
+}
+
+static enum err settle(struct chart_writer *writer, const struct chart_as_of *as_of,
+                       struct fault *fault) {
     enum err err = chart_writer_commit(writer, fault);
     if (!err)
         err = begin(writer, fault);
     if (!err)
         err = writer_derive_all(writer, fault);
+    if (!err && as_of)
+        err = put_as_of(writer, as_of, fault);
     if (!err)
         err = db_run(&writer->db, db_statement(&writer->db, SQL_COMMIT, fault), fault);
     writer->in_batch = err != ERR_OK;
@@ -581,4 +597,17 @@ enum err chart_writer_settle(struct chart_writer *writer, struct fault *fault) {
         err = db_exec(&writer->db, "PRAGMA synchronous = FULL", fault);
     /* Everything into the file itself, synced. */
     return err ? err : db_exec(&writer->db, "PRAGMA wal_checkpoint(TRUNCATE)", fault);
+}
+
+enum err chart_writer_settle(struct chart_writer *writer, struct fault *fault) {
+    assert(!writer->options.is_past);
+    return settle(writer, NULL, fault);
+}
+
+enum err chart_writer_settle_past(struct chart_writer *writer, const struct chart_as_of *as_of,
+                                  struct fault *fault) {
+    assert(writer->options.is_past && as_of->at != INSTANT_NONE);
+    enum err err = settle(writer, as_of, fault);
+    /* It may be read from a place where nothing can be written: no file of locks beside it then. */
+    return err ? err : db_exec(&writer->db, "PRAGMA journal_mode = DELETE", fault);
 }

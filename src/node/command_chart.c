@@ -7,6 +7,7 @@
 #include "chart/chart.h"
 #include "node/options.h"
 #include "node/site.h"
+#include "node/site_chart.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,55 +16,12 @@
 #include <unistd.h>
 
 #define CATCH_UP_PATIENCE_US (20 * US_PER_S)
-#define BATCH_ENTRIES        20000u
 
 static const char chart_usage[] =
     "chart DIR census [WARD] | patient|results|moves|allergies|diagnoses|documents [NUMBER] | feeds "
     "| aside | state | digest [--patient NUMBER] [--ward CODE] [--id N] [--json] [--file CHART]";
 
-/* ---- bringing a chart up from the vault ---- */
-
-struct catch_up {
-    struct chart_writer *writer;
-    int64_t until; /* INSTANT_NONE: all */
-    uint32_t batch_count;
-    uint64_t taken;
-};
-
-static enum err catch_up_take(void *owner, uint64_t index, const struct vault_entry *entry,
-                              struct fault *fault) {
-    struct catch_up *up = owner;
-    if (up->until != INSTANT_NONE && entry->received_at > up->until)
-        return ERR_INTERRUPTED; /* entries stand in the order they were received */
-    enum err err = chart_writer_take(up->writer, index, entry, NULL, fault);
-    up->taken++;
-    if (!err && ++up->batch_count >= BATCH_ENTRIES) {
-        up->batch_count = 0;
-        err = chart_writer_commit(up->writer, fault);
-    }
-    return err;
-}
-
-static enum err bring_up(const char *dir, const char *path, const struct config *config,
-                         bool is_rebuild, int64_t until, uint64_t *taken, struct fault *fault) {
-    struct chart_options options = {
-        .zone = config->zone, .otherwise = config->characters, .is_rebuild = is_rebuild};
-    struct catch_up up = {.until = until};
-    enum err err = chart_writer_open(&up.writer, path, &options, fault);
-    if (err)
-        return err;
-    err = site_each_entry(NULL, dir, chart_writer_applied(up.writer), UINT64_MAX, true,
-                          catch_up_take, &up, fault);
-    if (err == ERR_INTERRUPTED && until != INSTANT_NONE)
-        err = ERR_OK;
-    if (!err)
-        err = chart_writer_commit(up.writer, fault);
-    if (!err && is_rebuild)
-        err = chart_writer_settle(up.writer, fault);
-    chart_writer_close(up.writer);
-    *taken = up.taken;
-    return err;
-}
+static const char rebuild_usage[] = "rebuild DIR [[--until TIME] [--until-entry N] --out FILE]";
 
 /* ---- fresh answers ---- */
 
@@ -130,31 +88,17 @@ static void wait_for_chart(const char *dir) {
             (unsigned long long)applied, (unsigned long long)wanted);
 }
 
-static enum err make_generation(const char *dir, const struct config *config, uint64_t generation,
-                                uint64_t *taken, struct fault *fault) {
-    char path[SITE_PATH_BYTES];
-    chart_generation_path(dir, generation, path, sizeof path);
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < 3; i++) { /* left by a rebuild that was killed */
-        char stale[SITE_PATH_BYTES + 8];
-        snprintf(stale, sizeof stale, "%s%s", path, suffixes[i]);
-        if (sys_unlink(NULL, stale) && errno != ENOENT)
-            return fault_set_errno(fault, ERR_IO, errno, "an old chart is in the way", stale);
-    }
-    return bring_up(dir, path, config, true, INSTANT_NONE, taken, fault);
-}
-
 /* Under the lock, with no node: the chart takes in what it lacks. */
 static enum err bring_current_up(const char *dir, const struct config *config, struct fault *fault) {
     char path[SITE_PATH_BYTES];
     uint64_t generation = 0, taken;
     enum err err = chart_current_path(NULL, dir, path, sizeof path, &generation, fault);
     if (!err)
-        err = bring_up(dir, path, config, false, INSTANT_NONE, &taken, fault);
+        err = site_chart_bring_up(dir, path, config, &taken, fault);
     if (err != ERR_NOT_FOUND && err != ERR_STATE && err != ERR_CORRUPT)
         return err;
     *fault = (struct fault){0};
-    err = make_generation(dir, config, generation + 1, &taken, fault);
+    err = site_chart_make(dir, config, generation + 1, &taken, fault);
     return err ? err : chart_switch_to(NULL, dir, generation + 1, fault);
 }
 
@@ -207,7 +151,9 @@ static enum err find_patient(struct chart_reader *reader, const char *number, ui
 
 static enum err answer(struct chart_reader *reader, const struct question *question,
                        const char *argument, uint64_t id, struct fault *fault) {
-    struct chart_ask ask = {.question = question->question, .now_us = sys_now_us(NULL)};
+    const struct chart_as_of *as_of = chart_as_of(reader);
+    struct chart_ask ask = {.question = question->question,
+                            .now_us = as_of->at == INSTANT_NONE ? sys_now_us(NULL) : as_of->at};
     enum err err = ERR_OK;
     if (!question->is_of_patients)
         ask.ward = argument ? bytes_from_string(argument) : BYTES_NONE;
@@ -224,18 +170,29 @@ static enum err answer(struct chart_reader *reader, const struct question *quest
     return err;
 }
 
-static enum err print_digest(struct chart_reader *reader, bool json, struct fault *fault) {
-    char hex[65];
+static enum err print_digest(struct chart_reader *reader, bool in_json, struct fault *fault) {
+    char hex[65], buffer[1024];
+    struct text text;
+    struct json json;
+    const struct chart_as_of *as_of = chart_as_of(reader);
     enum err err = chart_digest(reader, hex, fault);
-    if (!err)
-        printf(json ? "{\"digest\":\"%s\"}\n" : "%s\n", hex);
-    return err;
+    if (err)
+        return err;
+    text_init(&text, buffer, sizeof buffer);
+    json_init(&json, &text);
+    json_object_begin(&json);
+    json_member_string(&json, "digest", hex);
+    if (as_of->at != INSTANT_NONE)
+        chart_put_as_of(&json, as_of);
+    json_object_end(&json);
+    puts(in_json ? text.data : hex);
+    return ERR_OK;
 }
 
 static enum err ask_chart(const char *path, const char *name, const char *argument, uint64_t id,
                           bool json, struct fault *fault) {
     struct chart_reader *reader;
-    enum err err = chart_reader_open(&reader, path, fault);
+    enum err err = site_chart_open_file(path, &reader, fault);
     if (err)
         return err;
     err = chart_reader_begin(reader, fault);
@@ -287,19 +244,23 @@ int node_chart_command(int argc, char **argv) {
 
 /* ---- rebuild ---- */
 
-static enum err rebuild_until(const char *dir, const struct config *config, const char *until,
-                              const char *out, uint64_t *taken, struct fault *fault) {
+/* A moment is given whole: a date alone, or an hour that the clocks showed twice, could be read in two ways. */
+static enum err read_moment(const char *until, const struct config *config, int64_t *at,
+                            struct fault *fault) {
     struct zone zone;
     struct time_read time;
-    struct stat st;
     enum err err = zone_init(&zone, config->zone, fault);
     if (err)
         return err;
-    if (!time_read_iso(bytes_from_string(until), &zone, &time))
-        return fault_set_subject(fault, ERR_USAGE, "this is not a time (RFC 3339)", until);
-    if (!sys_stat(NULL, out, &st))
-        return fault_set_subject(fault, ERR_STATE, "the file exists already", out);
-    return bring_up(dir, out, config, true, time.at, taken, fault);
+    if (!time_read_iso(bytes_from_string(until), &zone, &time) || time.precision < TIME_MINUTE)
+        return fault_set_subject(fault, ERR_USAGE,
+                                 "--until: this is not a time (RFC 3339, as 2021-02-08T23:14:00+01:00)",
+                                 until);
+    if (time.is_ambiguous)
+        return fault_set_subject(
+            fault, ERR_USAGE, "--until: the clocks showed this hour twice: give its offset", until);
+    *at = time.at;
+    return ERR_OK;
 }
 
 /* Make the next generation beside the living one, then switch: through the running node, or under the lock. */
@@ -315,7 +276,7 @@ static enum err rebuild_current(const char *dir, const struct config *config, ui
         err = ERR_OK;
     }
     if (!err)
-        err = make_generation(dir, config, generation + 1, taken, fault);
+        err = site_chart_make(dir, config, generation + 1, taken, fault);
     if (!err)
         err = chart_switch_to(NULL, dir, generation + 1, fault);
     if (err || is_ours)
@@ -332,10 +293,16 @@ static enum err rebuild_current(const char *dir, const struct config *config, ui
 
 int node_rebuild_command(int argc, char **argv) {
     const char *until = NULL, *out = NULL;
-    const struct option_spec specs[] = {{"until", NULL, &until, NULL}, {"out", NULL, &out, NULL}, {0}};
+    struct past_limits limits = {INSTANT_NONE, CHART_NO_ENTRY};
+    const struct option_spec specs[] = {{"until", NULL, &until, NULL},
+                                        {"until-entry", NULL, NULL, &limits.until_entry},
+                                        {"out", NULL, &out, NULL},
+                                        {0}};
     int count;
-    if (!options_read(argc, argv, specs, &count) || count != 1 || !until != !out)
-        return command_usage("rebuild DIR [--until TIME --out FILE]");
+    bool is_read = options_read(argc, argv, specs, &count) && count == 1;
+    bool is_past = until || limits.until_entry != CHART_NO_ENTRY;
+    if (!is_read || is_past != (out != NULL))
+        return command_usage(rebuild_usage);
     struct fault fault = {0};
     struct config config;
     uint64_t taken = 0;
@@ -343,9 +310,11 @@ int node_rebuild_command(int argc, char **argv) {
     enum err err = site_is_there(NULL, argv[1], &fault);
     if (!err)
         err = config_read(&config, NULL, argv[1], &fault);
+    if (!err && until)
+        err = read_moment(until, &config, &limits.until, &fault);
     if (!err)
-        err = until ? rebuild_until(argv[1], &config, until, out, &taken, &fault)
-                    : rebuild_current(argv[1], &config, &taken, &fault);
+        err = is_past ? site_chart_make_past(argv[1], &config, &limits, out, &taken, &fault)
+                      : rebuild_current(argv[1], &config, &taken, &fault);
     if (err)
         return command_fail(err, &fault);
     double seconds = (double)(sys_monotonic_us(NULL) - start) / 1e6;

@@ -214,10 +214,17 @@ static enum err take_whole(struct vault_opener *opener, uint64_t index, struct v
     return err;
 }
 
-static enum err each_entry(struct vault_reader *reader, struct vault_opener *opener, uint64_t from,
-                           uint64_t to, bool whole_blobs, site_take take, void *owner,
-                           struct fault *fault) {
-    for (uint64_t index = from; index < to; index++) {
+struct walk {
+    uint64_t from, to;
+    bool whole_blobs;
+    site_wants wants; /* NULL: all */
+    site_take take;
+    void *owner;
+};
+
+static enum err each_entry(struct vault_reader *reader, struct vault_opener *opener,
+                           const struct walk *walk, struct fault *fault) {
+    for (uint64_t index = walk->from; index < walk->to; index++) {
         struct bytes sealed;
         struct vault_entry entry;
         enum err err = vault_reader_sealed(reader, index, UINT64_MAX, &sealed, fault);
@@ -233,18 +240,20 @@ static enum err each_entry(struct vault_reader *reader, struct vault_opener *ope
             return fault_set_at(fault, err, "this entry cannot be read, number", index);
         if (entry.is_restated)
             entry.clock = entry.restated_clock;
-        if (whole_blobs && !bytes_is_empty(entry.blob_name))
-            err = take_whole(opener, index, &entry, take, owner, fault);
+        if (walk->wants && !walk->wants(walk->owner, index, &entry))
+            continue;
+        if (walk->whole_blobs && !bytes_is_empty(entry.blob_name))
+            err = take_whole(opener, index, &entry, walk->take, walk->owner, fault);
         else
-            err = take(owner, index, &entry, fault);
+            err = walk->take(walk->owner, index, &entry, fault);
         if (err)
             return err;
     }
     return ERR_OK;
 }
 
-enum err site_each_entry(struct sys *sys, const char *site_dir, uint64_t from, uint64_t to,
-                         bool whole_blobs, site_take take, void *owner, struct fault *fault) {
+static enum err walk_vault(struct sys *sys, const char *site_dir, const struct walk *walk,
+                           struct fault *fault) {
     struct vault_reader *reader = NULL;
     struct vault_opener *opener = NULL;
     char vault_dir[SITE_PATH_BYTES];
@@ -253,12 +262,24 @@ enum err site_each_entry(struct sys *sys, const char *site_dir, uint64_t from, u
     if (!err)
         err = vault_reader_open(&reader, sys, vault_dir, fault);
     if (!err)
-        err = each_entry(reader, opener, from, to, whole_blobs, take, owner, fault);
+        err = each_entry(reader, opener, walk, fault);
     if (reader)
         vault_reader_close(reader);
     if (opener)
         vault_opener_close(opener);
     return err;
+}
+
+enum err site_each_entry(struct sys *sys, const char *site_dir, uint64_t from, uint64_t to,
+                         bool whole_blobs, site_take take, void *owner, struct fault *fault) {
+    struct walk walk = {from, to, whole_blobs, NULL, take, owner};
+    return walk_vault(sys, site_dir, &walk, fault);
+}
+
+enum err site_each_wanted(struct sys *sys, const char *site_dir, uint64_t from, uint64_t to,
+                          site_wants wants, site_take take, void *owner, struct fault *fault) {
+    struct walk walk = {from, to, true, wants, take, owner};
+    return walk_vault(sys, site_dir, &walk, fault);
 }
 
 int command_fail(enum err err, const struct fault *fault) {

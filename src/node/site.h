@@ -46,6 +46,11 @@ typedef enum err (*site_take)(void *owner, uint64_t index, const struct vault_en
 MUST_CHECK enum err site_each_entry(struct sys *sys, const char *site_dir, uint64_t from,
                                     uint64_t to, bool whole_blobs, site_take take, void *owner,
                                     struct fault *fault);
+/* The same with whole bodies, of those entries alone that `wants` asks for; it sees no more of a large body than its beginning. */
+typedef bool (*site_wants)(void *owner, uint64_t index, const struct vault_entry *entry);
+MUST_CHECK enum err site_each_wanted(struct sys *sys, const char *site_dir, uint64_t from,
+                                     uint64_t to, site_wants wants, site_take take, void *owner,
+                                     struct fault *fault);
 
 /* "veilleuse: <what> ..." on stderr; returns the exit code. */
 int command_fail(enum err err, const struct fault *fault);
