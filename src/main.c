@@ -15,8 +15,8 @@ static const struct command {
 } commands[] = {
     {"init", node_init_command, "init DIR --site ID [--name TEXT] [--shares K/N] [--sheets FILE.pdf]",
      "make a new site: vault, keys, configuration; gives out the recovery key's shares"},
-    {"serve", node_serve_command, "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]PORT]",
-     "run the node, in the foreground; port 0 is chosen and printed"},
+    {"serve", node_serve_command, "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]PORT] [--chart FILE]",
+     "run the node, in the foreground; with --chart only pages of the past, beside a node that may run"},
     {"status", node_status_command, "status DIR [--json]",
      "how the node is; nonzero when something is wrong"},
     {"send", feeds_send_command,
@@ -40,8 +40,8 @@ static const struct command {
     {"chart", node_chart_command,
      "chart DIR census|patient|results|moves|allergies|diagnoses|documents|feeds|aside|state|digest [--json]",
      "ask the chart"},
-    {"rebuild", node_rebuild_command, "rebuild DIR [--until TIME --out FILE]",
-     "make the chart again from the vault"},
+    {"rebuild", node_rebuild_command, "rebuild DIR [[--until TIME] [--until-entry N] --out FILE]",
+     "make the chart again from the vault; or, into FILE, as of a moment of the past: both limits are inclusive"},
     {"role", node_role_command, NULL, NULL},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

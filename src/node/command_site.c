@@ -7,11 +7,13 @@
 #include "node/recovery.h"
 #include "node/role_main.h"
 #include "node/site.h"
+#include "node/site_chart.h"
 #include "node/supervisor.h"
 #include "web/web.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +27,8 @@
 
 static const char init_usage[] =
     "init DIR --site ID [--name TEXT] [--node ID] [--shares K/N] [--sheets FILE.pdf] [--demo]";
-static const char serve_usage[] = "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]PORT]";
+static const char serve_usage[] =
+    "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]PORT] | serve DIR --chart FILE [--web [ADDR:]PORT]";
 
 /* ---- init ---- */
 
@@ -196,6 +199,31 @@ static int serve(const char *dir, struct config *config, const char *mllp, const
     return supervisor_run(&options);
 }
 
+/* Pages of a chart of the past. No lock, no control socket: the site is the node's. The node has the port of the configuration,
+ * so that another one is chosen here. */
+static int view(const char *dir, struct config *config, const char *chart, const char *web) {
+    struct fault fault = {0};
+    struct supervisor_options options = {.site_dir = dir, .config = config, .mllp_fd = -1, .web_fd = -1};
+    struct chart_reader *reader = NULL;
+    char path[PATH_MAX] = "";
+    enum err err = site_chart_open_file(chart, &reader, &fault);
+    if (!err && chart_as_of(reader)->at == INSTANT_NONE)
+        err = fault_set_subject(&fault, ERR_STATE,
+                                "this chart is not of the past: make one by rebuild --until", chart);
+    if (!err && (!realpath(chart, path) || strlen(path) >= SITE_PATH_BYTES))
+        err = fault_set_subject(&fault, ERR_LIMIT, "the path is too long", chart);
+    if (!err)
+        err = listen_on(web ? web : "127.0.0.1:0", true, &options.web_fd, &fault);
+    if (!err)
+        options.past_entry_count = chart_as_of(reader)->newest_entry + 1; /* of none at all: 0 */
+    chart_reader_close(reader);
+    if (err)
+        return command_fail(err, &fault);
+    options.past_chart = path;
+    describe(options.web_fd, options.web_address, sizeof options.web_address);
+    return supervisor_run(&options);
+}
+
 static bool is_address(const char *text) {
     char host[CONFIG_VALUE_BYTES], port[8];
     if (address_split(text, host, sizeof host, port, sizeof port))
@@ -205,10 +233,11 @@ static bool is_address(const char *text) {
 }
 
 int node_serve_command(int argc, char **argv) {
-    const char *mllp = NULL, *web = NULL;
-    const struct option_spec specs[] = {{"mllp", NULL, &mllp, NULL}, {"web", NULL, &web, NULL}, {0}};
+    const char *mllp = NULL, *web = NULL, *chart = NULL;
+    const struct option_spec specs[] = {
+        {"mllp", NULL, &mllp, NULL}, {"web", NULL, &web, NULL}, {"chart", NULL, &chart, NULL}, {0}};
     int count;
-    if (!options_read(argc, argv, specs, &count) || count != 1)
+    if (!options_read(argc, argv, specs, &count) || count != 1 || (chart && mllp))
         return command_usage(serve_usage);
     if ((mllp && !is_address(mllp)) || (web && !is_address(web)))
         return command_usage(serve_usage);
@@ -226,7 +255,7 @@ int node_serve_command(int argc, char **argv) {
     if (err)
         return command_fail(err, &fault);
     close_in();
-    return serve(dir, &config, mllp, web);
+    return chart ? view(dir, &config, chart, web) : serve(dir, &config, mllp, web);
 }
 
 /* ---- roles ---- */
@@ -253,6 +282,7 @@ static int run_web(const struct role_start *start) {
         .late_s = start->config->late_s,
         .silent_s = start->config->silent_s,
         .is_demo = start->config->is_demo,
+        .past_chart = start->past_chart,
     };
     return web_role_main(&options);
 }
@@ -277,9 +307,11 @@ static int run_role(enum role role, const struct role_start *start) {
 }
 
 int node_role_command(int argc, char **argv) {
-    struct role_start start = {.set_aside = UINT64_MAX};
+    struct role_start start = {.set_aside = UINT64_MAX, .below = UINT64_MAX};
     const struct option_spec specs[] = {{"careful", &start.is_careful, NULL, NULL},
                                         {"set-aside", NULL, NULL, &start.set_aside},
+                                        {"chart", NULL, &start.past_chart, NULL},
+                                        {"below", NULL, NULL, &start.below},
                                         {0}};
     enum role role;
     int count;

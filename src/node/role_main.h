@@ -11,6 +11,9 @@ struct role_start {
     const struct config *config;
     uint64_t set_aside; /* chart: this entry killed the role twice; UINT64_MAX: none */
     bool is_careful;    /* chart: take entries one by one and say which */
+    /* Of a viewer. */
+    const char *past_chart; /* web: the chart it shows; NULL in a node */
+    uint64_t below;         /* open: only entries below this are given; UINT64_MAX in a node */
 };
 
 int role_commit_main(const struct role_start *start);

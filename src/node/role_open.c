@@ -27,6 +27,7 @@ struct open_role {
     struct vault_reader *reader;
     struct vault_opener *opener;
     uint64_t durable, told_durable, given_count, failed_count;
+    bool is_viewer; /* of the past: nobody says what is durable, nor which epochs were erased meanwhile */
     struct consumer chart;
     struct read_request pages[PAGE_REQUESTS_MAX];
     uint32_t page_first, page_count;
@@ -142,6 +143,19 @@ static void give_to_chart(struct open_role *open) {
     }
 }
 
+/* In a viewer the keys are read for each entry and held no longer: one that was erased since must not live on here. */
+static enum err give_once(struct open_role *open, struct role_link *link,
+                          const struct read_request *request, struct fault *fault) {
+    if (!open->is_viewer)
+        return give(open, link, request->token, request->from, request->bytes_max, fault);
+    enum err err = vault_opener_open(&open->opener, open->life.sys, open->life.site_dir, fault);
+    if (!err)
+        err = give(open, link, request->token, request->from, request->bytes_max, fault);
+    vault_opener_close(open->opener);
+    open->opener = NULL;
+    return err;
+}
+
 static void give_to_pages(struct open_role *open) {
     struct role_link *web = &open->life.links[ROLE_WEB];
     while (open->page_count > 0 && web->is_open) {
@@ -149,7 +163,7 @@ static void give_to_pages(struct open_role *open) {
         struct fault fault = {0};
         enum err err = ERR_NOT_FOUND;
         if (request->from < open->durable)
-            err = give(open, web, request->token, request->from, request->bytes_max, &fault);
+            err = give_once(open, web, request, &fault);
         if (err && roles_put_number(&web->ipc, MESSAGE_NO_ENTRY, request->token))
             return; /* its answers are full: later */
         open->page_first = (open->page_first + 1) % PAGE_REQUESTS_MAX;
@@ -246,8 +260,12 @@ int role_open_main(const struct role_start *start) {
     text_put_format(&path, "%s/vault", start->site_dir);
     if (!err)
         err = role_life_init(&open->life, ROLE_OPEN, start->sys, start->site_dir, &fault);
-    if (!err)
+    if (!err && start->below != UINT64_MAX) {
+        open->is_viewer = true;
+        open->durable = start->below;
+    } else if (!err) {
         err = vault_opener_open(&open->opener, start->sys, start->site_dir, &fault);
+    }
     if (!err)
         err = vault_reader_open(&open->reader, start->sys, vault_dir, &fault);
     if (err) {

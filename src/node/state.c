@@ -36,8 +36,8 @@ static bool put_problems(struct supervisor *supervisor, struct json *json) {
     bool ok = true;
     json_name(json, "problems");
     json_array_begin(json);
-    for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT; i++) {
-        const struct child *child = &supervisor->children[supervisor_roles[i]];
+    for (size_t i = 0; i < supervisor->role_count; i++) {
+        const struct child *child = &supervisor->children[supervisor->roles[i]];
         const char *problem = problem_of(child);
         char line[256];
         if (!problem)
@@ -53,8 +53,8 @@ static bool put_problems(struct supervisor *supervisor, struct json *json) {
 static void put_roles(struct supervisor *supervisor, struct json *json) {
     json_name(json, "roles");
     json_object_begin(json);
-    for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT; i++) {
-        const struct child *child = &supervisor->children[supervisor_roles[i]];
+    for (size_t i = 0; i < supervisor->role_count; i++) {
+        const struct child *child = &supervisor->children[supervisor->roles[i]];
         json_name(json, role_name(child->role));
         json_object_begin(json);
         json_member_string(json, "state", state_name(child));

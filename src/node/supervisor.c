@@ -25,8 +25,9 @@
 #define STOP_PATIENCE_US  (8 * US_PER_S)
 #define TAKINGS_COUNTED   2
 
-const enum role supervisor_roles[SUPERVISOR_ROLE_COUNT] = {ROLE_COMMIT, ROLE_PUBLISH, ROLE_OPEN,
-                                                           ROLE_CHART,  ROLE_WEB,     ROLE_FEEDS};
+static const enum role node_roles[] = {ROLE_COMMIT, ROLE_PUBLISH, ROLE_OPEN,
+                                       ROLE_CHART,  ROLE_WEB,     ROLE_FEEDS};
+static const enum role viewer_roles[] = {ROLE_OPEN, ROLE_WEB};
 
 static const enum role linked_pairs[][2] = {
     {ROLE_FEEDS, ROLE_COMMIT}, {ROLE_COMMIT, ROLE_PUBLISH}, {ROLE_COMMIT, ROLE_OPEN},
@@ -98,13 +99,21 @@ static void child_ready(struct loop_watch *watch, uint32_t ready);
 static int spawn(struct child *child, int channel_fd) {
     struct supervisor *supervisor = child->supervisor;
     char set_aside[32], program[] = "veilleuse", command[] = "role", careful[] = "--careful",
-                        set_aside_option[] = "--set-aside";
-    char role[16], site_dir[SITE_PATH_BYTES];
+                        set_aside_option[] = "--set-aside", chart_option[] = "--chart",
+                        below_option[] = "--below";
+    char role[16], site_dir[SITE_PATH_BYTES], past_chart[SITE_PATH_BYTES], below[32];
     snprintf(role, sizeof role, "%s", role_name(child->role));
     snprintf(site_dir, sizeof site_dir, "%s", supervisor->options->site_dir);
     snprintf(set_aside, sizeof set_aside, "%llu", (unsigned long long)child->set_aside);
     char *argv[9] = {program, command, role, site_dir};
     int argc = 4;
+    if (supervisor->options->past_chart) {
+        snprintf(past_chart, sizeof past_chart, "%s", supervisor->options->past_chart);
+        snprintf(below, sizeof below, "%llu",
+                 (unsigned long long)supervisor->options->past_entry_count);
+        argv[argc++] = child->role == ROLE_WEB ? chart_option : below_option;
+        argv[argc++] = child->role == ROLE_WEB ? past_chart : below;
+    }
     if (child->is_careful)
         argv[argc++] = careful;
     if (child->set_aside != UINT64_MAX) {
@@ -191,8 +200,8 @@ static void start_child(struct child *child) {
 }
 
 static void start_due(struct supervisor *supervisor) {
-    for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT && !supervisor->is_stopping; i++) {
-        struct child *child = &supervisor->children[supervisor_roles[i]];
+    for (size_t i = 0; i < supervisor->role_count && !supervisor->is_stopping; i++) {
+        struct child *child = &supervisor->children[supervisor->roles[i]];
         if (child->state == CHILD_WAITING && supervisor->loop.monotonic_us >= child->start_at)
             start_child(child);
     }
@@ -392,9 +401,9 @@ static void begin_stop(struct supervisor *supervisor) {
     supervisor->is_stopping = true;
     trace_info("stopping");
     notify(supervisor, "STOPPING=1");
-    for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT; i++)
-        if (supervisor->children[supervisor_roles[i]].state == CHILD_WAITING)
-            supervisor->children[supervisor_roles[i]].state = CHILD_ENDED;
+    for (size_t i = 0; i < supervisor->role_count; i++)
+        if (supervisor->children[supervisor->roles[i]].state == CHILD_WAITING)
+            supervisor->children[supervisor->roles[i]].state = CHILD_ENDED;
     enter_stage(supervisor);
 }
 
@@ -448,12 +457,13 @@ static void send_state(struct supervisor *supervisor) {
 
 /* Once every role has come up for the first time: say where, to people and to the service manager. */
 static void announce(struct supervisor *supervisor) {
-    for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT; i++)
-        if (!supervisor->children[supervisor_roles[i]].is_ready)
+    for (size_t i = 0; i < supervisor->role_count; i++)
+        if (!supervisor->children[supervisor->roles[i]].is_ready)
             return;
     supervisor->is_announced = true;
-    printf("mllp %s\nweb http://%s/\n", supervisor->options->mllp_address,
-           supervisor->options->web_address);
+    if (!supervisor->options->past_chart)
+        printf("mllp %s\n", supervisor->options->mllp_address);
+    printf("web http://%s/\n", supervisor->options->web_address);
     fflush(stdout);
     notify(supervisor, "READY=1");
 }
@@ -498,13 +508,17 @@ static void set_up_children(struct supervisor *supervisor) {
             .taking = UINT64_MAX,
             .set_aside = UINT64_MAX,
         };
-    for (size_t i = 0; i < SUPERVISOR_ROLE_COUNT; i++)
-        supervisor->children[supervisor_roles[i]].state = CHILD_WAITING;
+    for (size_t i = 0; i < supervisor->role_count; i++)
+        supervisor->children[supervisor->roles[i]].state = CHILD_WAITING;
 }
 
 static enum err set_up(struct supervisor *supervisor, const struct supervisor_options *options,
                        struct fault *fault) {
+    bool is_viewer = options->past_chart != NULL;
     supervisor->options = options;
+    supervisor->roles = is_viewer ? viewer_roles : node_roles;
+    supervisor->role_count = is_viewer ? sizeof viewer_roles / sizeof viewer_roles[0]
+                                       : sizeof node_roles / sizeof node_roles[0];
     supervisor->started_at = sys_now_us(options->sys);
     set_up_children(supervisor);
     enum err err = loop_init(&supervisor->loop, options->sys, fault);
@@ -514,8 +528,9 @@ static enum err set_up(struct supervisor *supervisor, const struct supervisor_op
     supervisor->loop.owner = supervisor;
     supervisor->loop.tick_ms = 50;
     err = watch_signals(supervisor, fault);
-    if (!err)
-        err = control_listen(options->sys, options->site_dir, &supervisor->control_fd, fault);
+    if (err || is_viewer) /* the control socket is the node's, which may run beside it */
+        return err;
+    err = control_listen(options->sys, options->site_dir, &supervisor->control_fd, fault);
     if (err)
         return err;
     supervisor->control_watch =

@@ -1,9 +1,9 @@
-/* supervisor.h - starts the roles of a node, links them, starts again what dies, stops all in order.
+/* supervisor.h - starts the roles of a node, or of a viewer of the past; links them, starts again what dies, stops all in order.
  *
  * Shapes     one child process a role, one channel to each; links between roles are socket pairs made here and given to
  *            both ends. It never looks inside what roles report: reports are put together as they came.
  * Errors     ERR_CONFIG before anything is started; afterwards only an exit code.
- * Process    supervisor (veilleuse serve).
+ * Process    supervisor (veilleuse serve, veilleuse serve --chart).
  */
 #ifndef NODE_SUPERVISOR_H
 #define NODE_SUPERVISOR_H
@@ -17,6 +17,10 @@ struct supervisor_options {
     const char *site_dir;
     struct config *config;
     int mllp_fd, web_fd; /* listening sockets, or -1 */
+    /* A viewer: pages of this chart of the past, and of the entries below this number. It is no node: it may run beside one,
+     * touches nothing of the site and answers no command. NULL: a node. */
+    const char *past_chart;
+    uint64_t past_entry_count;
     char mllp_address[128], web_address[128];
 };
 

@@ -4,11 +4,10 @@
 
 #include "node/supervisor.h"
 
-#define REPORT_BYTES_MAX      (64u * 1024u)
-#define STATE_BYTES_MAX       (192u * 1024u)
-#define CHANNEL_BYTES         (IPC_FRAME_BYTES_MAX + 4096u)
-#define CONTROL_COUNT_MAX     16
-#define SUPERVISOR_ROLE_COUNT 6
+#define REPORT_BYTES_MAX  (64u * 1024u)
+#define STATE_BYTES_MAX   (192u * 1024u)
+#define CHANNEL_BYTES     (IPC_FRAME_BYTES_MAX + 4096u)
+#define CONTROL_COUNT_MAX 16
 
 enum child_state { CHILD_WAITING, CHILD_RUNNING, CHILD_STOPPING, CHILD_ENDED };
 
@@ -44,6 +43,8 @@ struct supervisor {
     const struct supervisor_options *options;
     struct loop loop;
     struct child children[ROLE_COUNT];
+    const enum role *roles; /* those it starts, in order */
+    size_t role_count;
     struct loop_watch signals, control_watch;
     int signal_fd, control_fd;
     struct control controls[CONTROL_COUNT_MAX];
@@ -53,9 +54,6 @@ struct supervisor {
     uint64_t generation;
     char state[STATE_BYTES_MAX];
 };
-
-/* The roles it starts, in order. */
-extern const enum role supervisor_roles[SUPERVISOR_ROLE_COUNT];
 
 bool child_is_running(const struct child *child);
 void child_give_fd(struct child *child, enum role_message type, uint32_t argument, int fd);

@@ -47,6 +47,8 @@ struct confinement role_confine(enum role role, const char *site_dir) {
     char names[RIGHTS_MAX][PATH_BYTES];
     size_t count = 0;
     for (size_t i = 0; i < RIGHTS_MAX && rights[i].path; i++) {
+        if (rights[i].path[0] != '/' && !site_dir)
+            continue;
         if (rights[i].path[0] == '/')
             snprintf(names[count], PATH_BYTES, "%s", rights[i].path);
         else

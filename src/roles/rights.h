@@ -4,7 +4,8 @@
 
 #include "roles/roles.h"
 
-/* Called once a role has its channel and its loop. What it opens later lies in the directories that rights.c names. */
+/* Called once a role has its channel and its loop. What it opens later lies in the directories that rights.c names; site_dir
+ * NULL: in none of the site's. */
 struct confinement role_confine(enum role role, const char *site_dir);
 
 #endif

@@ -171,7 +171,7 @@ struct role_life {
 };
 
 /* Take over ROLE_SUPERVISOR_FD, set up the loop, give up every right that the role does not need (confine.c); say nothing
- * yet. */
+ * yet. site_dir NULL: it needs nothing of the site any more. */
 MUST_CHECK enum err role_life_init(struct role_life *life, enum role role, struct sys *sys,
                                    const char *site_dir, struct fault *fault);
 /* Say how far it is confined and READY, run until stopped or the supervisor is gone; flushes links after each round. Returns an exit code. */

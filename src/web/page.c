@@ -160,14 +160,28 @@ struct bytes show_time(struct page *page, int64_t at) {
     if (at == INSTANT_NONE)
         return bytes_from_string(page_sentence(page, "unknown"));
     struct civil_time time = civil(page, at), today = civil(page, page->now);
-    if (time.year != today.year || time.month != today.month || time.day != today.day)
+    if (page->past || time.year != today.year || time.month != today.month || time.day != today.day)
         return show_date_time(page, at);
     put_clock(&text, &time);
     return text_bytes(&text);
 }
 
-struct bytes show_age_of(struct page *page, int64_t at) {
-    struct text text = small_text(page, 32);
+struct bytes show_moment(struct page *page, int64_t at) {
+    struct text text = small_text(page, 64);
+    struct civil_time time = civil(page, at);
+    put_date(page, &text, time.year, time.month, time.day);
+    text_put_format(&text, " %s ", page_sentence(page, "at"));
+    put_clock(&text, &time);
+    if (time.second || time.microsecond) {
+        text_put_char(&text, ':');
+        text_put_padded(&text, (uint64_t)time.second, 2);
+    }
+    return text_bytes(&text);
+}
+
+/* `before` stands behind it on a page of the past. */
+static struct bytes show_age(struct page *page, int64_t at, const char *before) {
+    struct text text = small_text(page, 80);
     if (at == INSTANT_NONE)
         return bytes_from_string(page_sentence(page, "never"));
     int64_t s = (page->now - at) / US_PER_S;
@@ -180,7 +194,17 @@ struct bytes show_age_of(struct page *page, int64_t at) {
         text_put_format(&text, "%lld h", (long long)(s / 3600));
     else
         text_put_format(&text, "%lld %s", (long long)(s / 86400), page_sentence(page, "d"));
+    if (page->past)
+        text_put_format(&text, " %s", page_sentence(page, before));
     return text_bytes(&text);
+}
+
+struct bytes show_age_of(struct page *page, int64_t at) {
+    return show_age(page, at, "before that moment");
+}
+
+struct bytes show_age_before(struct page *page, int64_t at) {
+    return show_age(page, at, "before");
 }
 
 /* "YYYY-MM-DD", or as much of it as is known. */
@@ -371,15 +395,18 @@ int64_t report_time(const struct chart_report *report) {
     return report->collected_at == INSTANT_NONE ? report->reported_at : report->collected_at;
 }
 
-const char *freshness_word(enum freshness freshness) {
+const char *freshness_word(const struct page *page, enum freshness freshness) {
     static const char *const words[] = {"current", "late", "sends old messages", "silent",
                                         "never fed"};
-    return words[freshness];
+    static const char *const past_words[] = {"was current", "was late", "was sending old messages",
+                                             "was silent", "never fed"};
+    return page->past ? past_words[freshness] : words[freshness];
 }
 
-const char *freshness_class(enum freshness freshness) {
+/* Green would call fresh what is of the past; amber and red would call for something to be done about it. */
+const char *freshness_class(const struct page *page, enum freshness freshness) {
     static const char *const classes[] = {"current", "late", "late", "silent", "never"};
-    return classes[freshness];
+    return page->past ? "then" : classes[freshness];
 }
 
 enum freshness page_freshness(const struct page *page) {

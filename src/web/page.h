@@ -30,7 +30,10 @@ struct page {
     const char *language, *theme; /* "auto", "light", "night" */
     const char *path;             /* of this page, for the links that change it */
     struct zone *zone;
-    int64_t now;
+    int64_t now;      /* what ages are counted from: in a viewer of the past the moment it shows */
+    int64_t shown_at; /* now */
+    const struct chart_as_of *past; /* NULL: the present */
+    const char *past_file;
     struct bytes site_name, node_name;
     bool is_demo;
     struct chart_state chart;
@@ -67,9 +70,11 @@ void html_put_address_u64(struct page *page, uint64_t number);
 /* ---- times and people, as text in the arena ---- */
 struct bytes show_date_time(struct page *page, int64_t at); /* 05-janv.-2026 14:05 */
 struct bytes show_day(struct page *page, int64_t at);       /* 05-janv.-2026 */
-struct bytes show_time(struct page *page, int64_t at);      /* 14:05, with the date when it is not today */
+struct bytes show_time(struct page *page, int64_t at);      /* 14:05, with the date when it is not today, or of the past */
 struct bytes show_birth_date(struct page *page, struct bytes date); /* 14-juil.-1945 (81 ans) */
-struct bytes show_age_of(struct page *page, int64_t at);    /* 12 s, 5 min, 3 h, 2 j */
+struct bytes show_age_of(struct page *page, int64_t at);    /* 12 s, 5 min, 3 h, 2 j; "... before that moment" of the past */
+struct bytes show_age_before(struct page *page, int64_t at); /* "5 min before", where another age has said before what */
+struct bytes show_moment(struct page *page, int64_t at);    /* 05-janv.-2026 à 14:05, with the seconds when there are any */
 struct bytes show_years(struct page *page, struct bytes birth_date); /* 81 ans */
 struct bytes show_name(struct page *page, const struct chart_patient *patient); /* DUPONT, Jeanne (Mme) */
 const char *dispute_label(const char *field); /* a msgid */
@@ -81,8 +86,9 @@ bool version_differs(const struct chart_result *result, size_t before);
 struct bytes show_value(struct page *page, struct bytes value); /* of a result */
 struct bytes report_name(struct page *page, const struct chart_report *report);
 int64_t report_time(const struct chart_report *report); /* when it was taken, else when it was said */
-const char *freshness_word(enum freshness freshness); /* a msgid */
-const char *freshness_class(enum freshness freshness);
+/* How a system was at the moment that is shown: of the past in the past tense, and without the marks of what is so now. */
+const char *freshness_word(const struct page *page, enum freshness freshness); /* a msgid */
+const char *freshness_class(const struct page *page, enum freshness freshness);
 /* What a role said is wrong, in the page's language, with the role's name. */
 struct bytes page_problem(struct page *page, struct bytes problem);
 /* The worst state of all feeds. */

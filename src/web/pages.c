@@ -69,6 +69,12 @@ static void gather_problems(struct web *web, struct page *page) {
     page->problem_count = problems ? web->state.problem_count : 0;
 }
 
+/* Of a path its last part: where the file lies is nobody's business on a ward. */
+static const char *file_name(const char *path) {
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return slash ? slash + 1 : path;
+}
+
 void web_page_init(struct web *web, struct page *page, const char *language, const char *theme,
                    const char *path) {
     *page = (struct page){
@@ -79,14 +85,18 @@ void web_page_init(struct web *web, struct page *page, const char *language, con
         .theme = theme,
         .path = path,
         .zone = &web->zone,
-        .now = sys_now_us(web->life.sys),
+        .shown_at = sys_now_us(web->life.sys),
         .site_name = bytes_from_string(web->options->site_name),
         .node_name = bytes_from_string(web->options->node_name),
+        .past_file = file_name(web->options->past_chart),
         .is_demo = web->options->is_demo,
         .durable = web->state.durable,
         .chart = {.newest_received_at = INSTANT_NONE, .known_since = INSTANT_NONE},
     };
-    page->is_clock_doubtful = sys_clock_has_jumped(web->life.sys);
+    bool is_past = web->as_of.at != INSTANT_NONE;
+    page->past = is_past ? &web->as_of : NULL;
+    page->now = is_past ? web->as_of.at : page->shown_at;
+    page->is_clock_doubtful = !is_past && sys_clock_has_jumped(web->life.sys);
     if (web->state.is_known)
         page->state_age_us = web->life.loop.monotonic_us - web->state.received_at;
     struct fault fault = {0};
@@ -345,7 +355,7 @@ void web_finish_entry(struct web *web, struct waiting *waiting, unsigned status)
         waiting->view.is_cut = waiting->filled >= ENTRY_SHOWN_MAX;
         page_entry(&page, &waiting->view);
     } else if (status == 404) {
-        page_error(&page, &(struct error_view){404, "Not found", "There is nothing of this name or number here."});
+        page_error(&page, &(struct error_view){404, "Not found", page.past ? "No such entry had come by that moment." : "There is nothing of this name or number here."});
     } else {
         page_error(&page, &(struct error_view){503, "Not now", "The vault cannot be read at this moment. Try again; tell IT if it lasts."});
     }
@@ -381,9 +391,11 @@ static void health(struct visit_to *v) {
     json_object_begin(&json);
     json_member_bool(&json, "ok", v->page.problem_count == 0 && v->page.has_chart);
     json_member_u64(&json, "applied", v->page.chart.applied);
-    json_member_instant(&json, "now", v->page.now);
+    json_member_instant(&json, "now", v->page.shown_at);
     json_member_instant(&json, "newest_received_at", v->page.chart.newest_received_at);
-    json_member_string(&json, "freshness", freshness_class(page_freshness(&v->page)));
+    json_member_string(&json, "freshness", v->page.past ? "past" : freshness_class(&v->page, page_freshness(&v->page)));
+    if (v->page.past)
+        chart_put_as_of(&json, v->page.past);
     json_object_end(&json);
     v->answer->type = "application/json";
     if (v->page.problem_count > 0 || !v->page.has_chart)

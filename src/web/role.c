@@ -3,6 +3,11 @@
 
 #define WAIT_US (5 * US_PER_S)
 
+/* Its chart is the one it was given, open from the start on. */
+static bool is_viewer(const struct web *web) {
+    return web->options->past_chart != NULL;
+}
+
 static void open_chart(struct web *web) {
     char path[1024];
     uint64_t generation;
@@ -22,8 +27,10 @@ static void open_chart(struct web *web) {
 }
 
 static void web_chart(struct role_life *life, uint64_t generation) {
+    struct web *web = life->owner;
     (void)generation;
-    open_chart(life->owner);
+    if (!is_viewer(web))
+        open_chart(web);
 }
 
 static void web_state(struct role_life *life, struct bytes json) {
@@ -66,6 +73,16 @@ static void take_body(struct web *web, struct waiting *waiting, struct bytes pie
         web_finish_entry(web, waiting, 200);
 }
 
+/* Nothing that came later is shown as of the moment. An entry that was stated again stands later than it was received. */
+static bool came_later(const struct web *web, uint64_t index, const struct vault_entry *entry) {
+    const struct chart_as_of *as_of = &web->as_of;
+    if (as_of->at == INSTANT_NONE)
+        return false;
+    return (as_of->until != INSTANT_NONE && entry->received_at > as_of->until) ||
+           (as_of->until_entry != CHART_NO_ENTRY && index > as_of->until_entry &&
+            entry->received_at > as_of->at);
+}
+
 static enum err take_entry(struct web *web, const struct ipc_frame *frame) {
     struct entry_message message;
     enum err err = roles_get_entry(frame, &message);
@@ -74,6 +91,10 @@ static enum err take_entry(struct web *web, const struct ipc_frame *frame) {
     struct waiting *waiting = find_waiting(web, message.token);
     if (!waiting)
         return ERR_OK; /* it has given up */
+    if (came_later(web, waiting->index, &message.entry)) {
+        web_finish_entry(web, waiting, 404);
+        return ERR_OK;
+    }
     copy_text(waiting->source, sizeof waiting->source, message.entry.source);
     copy_text(waiting->media_type, sizeof waiting->media_type, message.entry.media_type);
     waiting->view.entry = message.entry;
@@ -118,7 +139,7 @@ static void web_round(struct role_life *life) {
     for (size_t i = 0; i < WAITING_MAX; i++)
         if (web->waiting[i].token && life->loop.monotonic_us - web->waiting[i].since > WAIT_US)
             web_finish_entry(web, &web->waiting[i], 503);
-    if (!web->chart)
+    if (!web->chart && !is_viewer(web))
         open_chart(web);
     if (web->http)
         http_round(web->http);
@@ -134,6 +155,15 @@ static void release(struct web *web) {
     role_life_release(&web->life);
 }
 
+static enum err open_past(struct web *web, struct fault *fault) {
+    enum err err = chart_reader_open(&web->chart, web->options->past_chart, fault);
+    if (err)
+        return err;
+    web->as_of = *chart_as_of(web->chart);
+    return web->as_of.at == INSTANT_NONE ? fault_set(fault, ERR_STATE, "this chart is not of the past")
+                                         : ERR_OK;
+}
+
 int web_role_main(const struct web_options *options) {
     struct web *web = memory_alloc(1, sizeof *web);
     struct fault fault = {0};
@@ -142,15 +172,21 @@ int web_role_main(const struct web_options *options) {
         web->page_buffer = memory_alloc(1, PAGE_BYTES_MAX);
     if (!err && !web->page_buffer)
         err = ERR_MEMORY;
+    if (!err) {
+        web->options = options;
+        web->as_of.at = INSTANT_NONE;
+        if (is_viewer(web))
+            err = open_past(web, &fault);
+    }
     if (!err)
-        err = role_life_init(&web->life, ROLE_WEB, options->sys, options->site_dir, &fault);
+        err = role_life_init(&web->life, ROLE_WEB, options->sys,
+                             is_viewer(web) ? NULL : options->site_dir, &fault);
     if (!err)
         err = zone_init(&web->zone, options->zone, &fault);
     if (err) {
         trace_fault("pages cannot be served", &fault);
         return err_exit_code(err);
     }
-    web->options = options;
     arena_init(&web->arena, ARENA_BYTES_MAX);
     web->life.owner = web;
     web->life.on_frame = web_frame;
@@ -158,7 +194,8 @@ int web_role_main(const struct web_options *options) {
     web->life.on_state = web_state;
     web->life.on_chart = web_chart;
     web->life.on_round = web_round;
-    open_chart(web);
+    if (!is_viewer(web))
+        open_chart(web);
     int code = role_life_run(&web->life);
     release(web);
     memory_free(web);

@@ -30,6 +30,7 @@ struct web {
     struct http *http;
     struct zone zone;
     struct chart_reader *chart;
+    struct chart_as_of as_of; /* of a viewer's chart; at INSTANT_NONE in a node */
     struct node_state state;
     struct arena arena;
     char *page_buffer; /* PAGE_BYTES_MAX, used again for each page: never zeroed */

@@ -86,6 +86,8 @@ void page_entry(struct page *page, const struct entry_view *view);
 void page_help(struct page *page);
 void page_error(struct page *page, const struct error_view *view);
 /* Parts shared by pages. */
+void part_past(struct page *page);
+void part_past_about(struct page *page);
 void part_running(struct page *page, const struct chart_patient *patient);
 void part_report(struct page *page, const struct chart_report *report);
 void part_series(struct page *page, const struct series *series);

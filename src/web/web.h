@@ -3,6 +3,7 @@
  * Shapes     HTTP/1.1 through libmicrohttpd (src/web/http.h); pages from templates compiled into C that escape by default.
  * Errors     a page for each: 404, 400, 503 with the node's state; a broken supervisor link ends the role.
  * Process    web: reads the chart read-only, asks open for single entries; holds no key of the vault, writes no file.
+ *            In a viewer of the past it reaches no file at all: its chart is open before it closes itself in.
  */
 #ifndef WEB_WEB_H
 #define WEB_WEB_H
@@ -18,6 +19,7 @@ struct web_options {
     const char *zone;              /* IANA name, for times on pages */
     int64_t late_s, silent_s;      /* a source is late, then silent, after so many seconds without a message */
     bool is_demo;                  /* says so on every page */
+    const char *past_chart;        /* a viewer: this file, of the past, and nothing else; NULL: the site's living chart */
 };
 /* The web role: supervisor's channel on ROLE_SUPERVISOR_FD. Returns an exit code. */
 int web_role_main(const struct web_options *options);

@@ -29,6 +29,9 @@
     });
   }
 
+  /* Nothing new comes to a moment of the past. */
+  if (document.documentElement.hasAttribute("data-past")) { return; }
+
   /* A strip at the foot of the window says that there is more, or that nobody answers. */
   var strip = document.createElement("p");
   strip.className = "strip";
