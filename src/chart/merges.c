@@ -102,6 +102,8 @@ static enum err load(struct db *db, struct graph *graph, struct fault *fault) {
 }
 
 static void join(struct graph *graph) {
+    if (graph->node_count == 0) /* no merge at all: qsort(3) takes no NULL */
+        return;
     qsort(graph->nodes, graph->node_count, sizeof *graph->nodes, compare_nodes);
     size_t kept = 0;
     for (size_t i = 0; i < graph->node_count; i++)

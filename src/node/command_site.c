@@ -249,8 +249,8 @@ int node_serve_command(int argc, char **argv) {
         err = config_read(&config, NULL, argv[1], &fault);
     if (!err)
         err = zone_init(&zone, config.zone, &fault);
-    char *dir = err ? NULL : realpath(argv[1], NULL);
-    if (!err && !dir)
+    char dir[PATH_MAX];
+    if (!err && !realpath(argv[1], dir))
         err = fault_set_errno(&fault, ERR_IO, errno, "the site cannot be reached", argv[1]);
     if (err)
         return command_fail(err, &fault);

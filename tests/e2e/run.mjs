@@ -208,7 +208,7 @@ async function everyPage(page, node) {
   };
 }
 
-async function looked(browser, node, language, theme) {
+async function looked(browser, node, language, theme, of = '') {
   const context = await browser.newContext({ locale: language === 'fr' ? 'fr-FR' : 'en-GB', viewport: { width: 1280, height: 900 } });
   await context.addCookies([{ name: 'theme', value: theme, url: node.web }]);
   const page = await context.newPage();
@@ -219,10 +219,10 @@ async function looked(browser, node, language, theme) {
   page.on('console', (line) => { if (line.type() === 'error' && !/404|503/.test(line.text())) errors.push(line.text()); });
   for (const [name, where] of Object.entries(await everyPage(page, node))) {
     const answer = await page.goto(new URL(where, node.web).href);
-    const title = `${name}, ${language}, ${theme}`;
+    const title = `${of}${name}, ${language}, ${theme}`;
     if (theme === 'light') await checkHtml(title, await answer.text());
     await checkAxe(page, title);
-    await picture(page, `${name}-${language}-${theme}`);
+    await picture(page, `${of}${name}-${language}-${theme}`);
     ok(await page.getAttribute('html', 'lang') === language, `${title}: its language is said`);
   }
   ok(foreign.length === 0, `${language}, ${theme}: no request leaves the node`, ...foreign);
@@ -334,11 +334,13 @@ async function noScript(browser, node) {
   await context.close();
 }
 
-async function phone(browser, node) {
-  for (const [language, locale] of [['fr', 'fr-FR'], ['en', 'en-GB']]) {
+async function phone(browser, node, languages = ['fr', 'en'], of = '') {
+  for (const language of languages) {
+    const locale = language === 'fr' ? 'fr-FR' : 'en-GB';
     const context = await browser.newContext({ locale, viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
     const page = await context.newPage();
-    for (const [name, where] of Object.entries(await everyPage(page, node))) {
+    for (const [simple, where] of Object.entries(await everyPage(page, node))) {
+      const name = of + simple;
       await page.goto(new URL(where, node.web).href);
       const width = await page.evaluate(() => document.documentElement.scrollWidth);
       ok(width <= 361, `${name}, ${language}: fits a screen of 360 pixels`, `it is ${width} wide`);
@@ -416,6 +418,65 @@ async function paper(browser, node) {
   await page.close();
 }
 
+// ---- a moment of the past ----
+
+async function startViewer(node) {
+  const file = path.join(node.base, 'past.db');
+  const { durable } = JSON.parse(run('status', node.dir, '--json').stdout).vault;
+  const made = run('rebuild', node.dir, '--until-entry', String(durable - 1), '--out', file);
+  if (made.status) throw new Error(`rebuild: ${made.stderr}`);
+  const child = spawn(PROGRAM, ['serve', node.dir, '--chart', file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout.on('data', (data) => { text += data; });
+  for (let i = 0; i < 300 && !/^web /m.test(text); i += 1) await sleep(100);
+  if (!/^web /m.test(text)) throw new Error('the viewer did not come up');
+  return { child, web: /^web (\S+)/m.exec(text)[1] };
+}
+
+// Scrolled down, on whatever screen, the banner stands over all else, and covers nothing that stays at the top with it.
+async function bannerStays(page, name) {
+  await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight));
+  const seen = await page.evaluate(() => {
+    const banner = document.querySelector('body > .past').getBoundingClientRect();
+    const over = document.elementFromPoint(innerWidth / 2, banner.top + banner.height / 2);
+    const patient = document.querySelector('.banner');
+    const stays = patient && getComputedStyle(patient).position === 'sticky';
+    return {
+      top: banner.top, words: over && over.closest('.past') !== null,
+      free: !stays || patient.getBoundingClientRect().top < 0 || patient.querySelector('.name').getBoundingClientRect().top >= banner.bottom,
+    };
+  });
+  ok(seen.top === 0 && seen.words && seen.free, `${name}: the banner stays, over all else`, JSON.stringify(seen));
+  await page.evaluate(() => window.scrollTo(0, 0));
+}
+
+async function past(browser, node) {
+  const viewer = await startViewer(node);
+  try {
+    for (const [language, theme] of [['fr', 'light'], ['en', 'night']]) await looked(browser, viewer, language, theme, 'past-');
+    await phone(browser, viewer, ['fr'], 'past-');
+    const page = await browser.newPage({ locale: 'fr-FR' });
+    const busy = (await everyPage(page, viewer))['patient-busy'];
+    for (const width of [1280, 1000, 960, 800, 641, 390]) {
+      await page.setViewportSize({ width, height: 600 });
+      await page.goto(new URL(busy, viewer.web).href);
+      await bannerStays(page, `${width} pixels`);
+    }
+    ok(/PAS le présent/.test(await page.innerText('body > .past')) && /^◄◄ État au/.test(await page.title()), 'the banner, and the title of the window');
+    await page.setViewportSize({ width: 1280, height: 900 });
+    const sheets = await pagesOf(browser, await page.pdf({ preferCSSPageSize: true, printBackground: false }), 'past-patient');
+    ok(sheets.length > 1 && sheets.every((text) => /PASleprésent/.test(text.replace(/\s+/g, ''))), `the banner on each of ${sheets.length} sheets of paper`);
+    await page.emulateMedia({ media: 'print' });
+    const frame = await page.locator('.running .past').evaluate((e) => getComputedStyle(e).borderTopStyle + getComputedStyle(e).color);
+    ok(frame === 'doublergb(0, 0, 0)', 'in a frame that needs neither colour nor background', frame);
+    await page.close();
+  } finally {
+    const gone = new Promise((done) => { viewer.child.once('exit', done); });
+    viewer.child.kill('SIGTERM');
+    await Promise.race([gone, sleep(15000)]);
+  }
+}
+
 // ---- what is refused, what is promised ----
 
 async function promises(node) {
@@ -458,6 +519,7 @@ async function main() {
     for (const language of ['fr', 'en']) for (const theme of ['light', 'night']) await looked(browser, node, language, theme);
     await phone(browser, node);
     await paper(browser, node);
+    await past(browser, node);
   } catch (error) {
     ok(false, 'the browser goes through to the end', error.stack);
   } finally {
