@@ -3,7 +3,7 @@
  * Shapes     HTTP/1.1 through libmicrohttpd (src/web/http.h); pages from templates compiled into C that escape by default.
  * Errors     a page for each: 404, 400, 503 with the node's state; a broken supervisor link ends the role.
  * Process    web: reads the chart read-only, asks open for single entries; holds no key of the vault, writes no file.
- *            In a viewer of the past it reaches no file at all: its chart is open before it closes itself in.
+ *            In a viewer of the past it reaches no file of the site: its chart is open before it closes itself in.
  */
 #ifndef WEB_WEB_H
 #define WEB_WEB_H
