@@ -37,11 +37,11 @@ MUST_CHECK enum err chart_switch_to(struct sys *sys, const char *site_dir, uint6
  * one, or both. It says so in every answer, and is never brought up again. ---- */
 #define CHART_NO_ENTRY UINT64_MAX
 struct chart_as_of {
-    int64_t at;              /* the moment it shows: ages are counted from it. INSTANT_NONE: a chart of the present */
+    int64_t at;              /* the moment it shows; INSTANT_NONE: a chart of the present */
     int64_t until;           /* the limit in time, included; INSTANT_NONE: none was given */
     uint64_t until_entry;    /* the limit by entry, included; CHART_NO_ENTRY: none was given */
     uint64_t newest_entry;   /* of those that are in it; CHART_NO_ENTRY: none is */
-    uint64_t doubtful_count; /* entries whose time of receipt is doubtful, so that the limit in time may err */
+    uint64_t doubtful_count; /* entries of a doubtful clock: the limit in time may err */
     int64_t made_at;
     char made_by[65], made_on[65]; /* an account of the machine, a node */
 };

@@ -9,16 +9,17 @@
 static enum err check_schema(struct chart_reader *reader, struct fault *fault) {
     int64_t schema = 0;
     enum err err = ERR_NOT_FOUND;
-    if (sqlite3_table_column_metadata(reader->db.handle, NULL, "meta", "value", NULL, NULL, NULL, NULL,
-                                      NULL) == SQLITE_OK)
+    if (sqlite3_table_column_metadata(reader->db.handle, NULL, "meta", "value", NULL, NULL, NULL,
+                                      NULL, NULL) == SQLITE_OK)
         err = db_meta_get(&reader->db, "schema", &schema, fault);
     if (err == ERR_NOT_FOUND)
         return fault_set(fault, ERR_INPUT, "this file is not a chart");
     if (err || schema == CHART_SCHEMA_VERSION)
         return err;
     return fault_set(fault, ERR_STATE,
-                     schema > CHART_SCHEMA_VERSION ? "this chart was made by a newer version of the program"
-                                                   : "this chart was made by an older version of the program");
+                     schema > CHART_SCHEMA_VERSION
+                         ? "this chart was made by a newer version of the program"
+                         : "this chart was made by an older version of the program");
 }
 
 enum err chart_reader_open(struct chart_reader **out, const char *path, struct fault *fault) {

@@ -68,7 +68,8 @@ static enum err check_version(struct chart_writer *writer, struct fault *fault) 
     if (schema != CHART_SCHEMA_VERSION || translator != CHART_TRANSLATOR_VERSION)
         return fault_set(fault, ERR_STATE, "this chart was made by another version");
     return as_of_is_begun(&writer->db)
-               ? fault_set(fault, ERR_STATE, "this is a chart of the past: it takes no more entries")
+               ? fault_set(fault, ERR_STATE,
+                           "this is a chart of the past: it takes no more entries")
                : ERR_OK;
 }
 

@@ -253,9 +253,9 @@ static enum err read_moment(const char *until, const struct config *config, int6
     if (err)
         return err;
     if (!time_read_iso(bytes_from_string(until), &zone, &time) || time.precision < TIME_MINUTE)
-        return fault_set_subject(fault, ERR_USAGE,
-                                 "--until: this is not a time (RFC 3339, as 2021-02-08T23:14:00+01:00)",
-                                 until);
+        return fault_set_subject(
+            fault, ERR_USAGE,
+            "--until: this is not a time (RFC 3339, as 2021-02-08T23:14:00+01:00)", until);
     if (time.is_ambiguous)
         return fault_set_subject(
             fault, ERR_USAGE, "--until: the clocks showed this hour twice: give its offset", until);

@@ -27,8 +27,8 @@
 
 static const char init_usage[] =
     "init DIR --site ID [--name TEXT] [--node ID] [--shares K/N] [--sheets FILE.pdf] [--demo]";
-static const char serve_usage[] =
-    "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]PORT] | serve DIR --chart FILE [--web [ADDR:]PORT]";
+static const char serve_usage[] = "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]PORT] | serve DIR "
+                                  "--chart FILE [--web [ADDR:]PORT]";
 
 /* ---- init ---- */
 
@@ -203,13 +203,14 @@ static int serve(const char *dir, struct config *config, const char *mllp, const
  * so that another one is chosen here. */
 static int view(const char *dir, struct config *config, const char *chart, const char *web) {
     struct fault fault = {0};
-    struct supervisor_options options = {.site_dir = dir, .config = config, .mllp_fd = -1, .web_fd = -1};
+    struct supervisor_options options = {
+        .site_dir = dir, .config = config, .mllp_fd = -1, .web_fd = -1};
     struct chart_reader *reader = NULL;
     char path[PATH_MAX] = "";
     enum err err = site_chart_open_file(chart, &reader, &fault);
     if (!err && chart_as_of(reader)->at == INSTANT_NONE)
-        err = fault_set_subject(&fault, ERR_STATE,
-                                "this chart is not of the past: make one by rebuild --until", chart);
+        err = fault_set_subject(
+            &fault, ERR_STATE, "this chart is not of the past: make one by rebuild --until", chart);
     if (!err && (!realpath(chart, path) || strlen(path) >= SITE_PATH_BYTES))
         err = fault_set_subject(&fault, ERR_LIMIT, "the path is too long", chart);
     if (!err)

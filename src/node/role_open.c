@@ -27,7 +27,8 @@ struct open_role {
     struct vault_reader *reader;
     struct vault_opener *opener;
     uint64_t durable, told_durable, given_count, failed_count;
-    bool is_viewer; /* of the past: nobody says what is durable, nor which epochs were erased meanwhile */
+    bool
+        is_viewer; /* of the past: nobody says what is durable, nor which epochs were erased meanwhile */
     struct consumer chart;
     struct read_request pages[PAGE_REQUESTS_MAX];
     uint32_t page_first, page_count;

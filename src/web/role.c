@@ -160,8 +160,9 @@ static enum err open_past(struct web *web, struct fault *fault) {
     if (err)
         return err;
     web->as_of = *chart_as_of(web->chart);
-    return web->as_of.at == INSTANT_NONE ? fault_set(fault, ERR_STATE, "this chart is not of the past")
-                                         : ERR_OK;
+    return web->as_of.at == INSTANT_NONE
+               ? fault_set(fault, ERR_STATE, "this chart is not of the past")
+               : ERR_OK;
 }
 
 int web_role_main(const struct web_options *options) {
