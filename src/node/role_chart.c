@@ -268,5 +268,7 @@ int role_chart_main(const struct role_start *start) {
     arena_release(&chart->large_arena);
     role_life_release(&chart->life);
     chart_writer_close(chart->writer);
-    return chart->failed ? err_exit_code(chart->failed) : code;
+    code = chart->failed ? err_exit_code(chart->failed) : code;
+    memory_free(chart);
+    return code;
 }

@@ -415,6 +415,8 @@ int role_commit_main(const struct role_start *start) {
     int code = role_life_run(&commit->life);
     role_life_release(&commit->life);
     vault_writer_close(commit->writer);
+    memory_free(commit->answers);
+    memory_free(commit);
     return code;
 out:
     trace_fault("the vault cannot be opened for writing", &fault);

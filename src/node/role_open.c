@@ -281,5 +281,6 @@ int role_open_main(const struct role_start *start) {
     role_life_release(&open->life);
     vault_reader_close(open->reader);
     vault_opener_close(open->opener);
+    memory_free(open);
     return code;
 }

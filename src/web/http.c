@@ -1,5 +1,9 @@
 /* http.c - libmicrohttpd behind http.h.
  *
+ * Invariant
+ *   http->waiting is the list of the suspended requests, each once: the pool itself is never searched, for most of it
+ *   belongs to nobody.
+ *
  *   accept --> handler --HTTP_ANSWERED--> queued
  *                  \--HTTP_WAIT--> suspended --http_finish--> resumed, queued
  */
@@ -7,15 +11,15 @@
 
 #include <microhttpd.h>
 
-#define HEADER_BYTES    (16u * 1024u)
-#define IDLE_S          30u
+#define HEADER_BYTES (16u * 1024u)
+#define IDLE_S       30u
 
 struct http_request {
     struct http *http;
     struct MHD_Connection *connection;
     const char *path;
     uint64_t token;
-    bool is_seen, is_waiting, is_done;
+    struct http_request *next_waiting;
     struct MHD_Response *response; /* made by http_finish */
     unsigned status;
 };
@@ -27,12 +31,13 @@ struct http {
     http_handler handler;
     void *owner;
     struct pool requests;
+    struct http_request *waiting;
     uint64_t next_token;
 };
 
-static const char security_policy[] =
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+static const char security_policy[] = "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+                                      "script-src 'self'; connect-src 'self'; "
+                                      "form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /* ---- answers ---- */
 
@@ -70,9 +75,10 @@ static enum MHD_Result queue(struct MHD_Connection *connection, struct MHD_Respo
     return result;
 }
 
-static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status, const char *text) {
-    struct http_answer answer = {.status = status, .type = "text/plain; charset=utf-8",
-                                 .body = bytes_from_string(text)};
+static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status,
+                              const char *text) {
+    struct http_answer answer = {
+        .status = status, .type = "text/plain; charset=utf-8", .body = bytes_from_string(text)};
     return queue(connection, make_response(&answer), status);
 }
 
@@ -107,11 +113,11 @@ static enum MHD_Result handle(struct http_request *request) {
     struct http *http = request->http;
     struct http_answer answer = {.status = 200};
     if (http->handler(http->owner, request, &answer) == HTTP_WAIT) {
-        request->is_waiting = true;
+        request->next_waiting = http->waiting;
+        http->waiting = request;
         MHD_suspend_connection(request->connection);
         return MHD_YES;
     }
-    request->is_done = true;
     return queue(request->connection, make_response(&answer), answer.status);
 }
 
@@ -126,8 +132,8 @@ static enum MHD_Result on_request(void *owner, struct MHD_Connection *connection
         request = *context = pool_take(&http->requests);
         if (!request)
             return MHD_NO;
-        *request = (struct http_request){.http = http, .connection = connection,
-                                         .token = ++http->next_token};
+        *request = (struct http_request){
+            .http = http, .connection = connection, .token = ++http->next_token};
         return MHD_YES;
     }
     if (*upload_size != 0) {
@@ -137,7 +143,6 @@ static enum MHD_Result on_request(void *owner, struct MHD_Connection *connection
     if (request->response) {
         struct MHD_Response *response = request->response;
         request->response = NULL;
-        request->is_done = true;
         return queue(connection, response, request->status);
     }
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
@@ -183,16 +188,16 @@ uint64_t http_token(const struct http_request *request) {
 }
 
 void http_finish(struct http *http, uint64_t token, const struct http_answer *answer) {
-    for (uint32_t i = 0; i < http->requests.count; i++) {
-        struct http_request *request = pool_at(&http->requests, i);
-        if (request->token != token || !request->is_waiting || request->response)
-            continue;
-        request->is_waiting = false;
-        request->response = make_response(answer);
-        request->status = answer->status;
-        MHD_resume_connection(request->connection);
+    struct http_request **link = &http->waiting;
+    while (*link && (*link)->token != token)
+        link = &(*link)->next_waiting;
+    struct http_request *request = *link;
+    if (!request)
         return;
-    }
+    *link = request->next_waiting;
+    request->response = make_response(answer);
+    request->status = answer->status;
+    MHD_resume_connection(request->connection);
 }
 
 /* ---- the loop ---- */
@@ -218,8 +223,8 @@ enum err http_open(struct http **out, struct loop *loop, int listen_fd, http_han
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_BYTES * 2,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEADER_BYTES * 2, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_END);
     if (!http->daemon)
         return fault_set(fault, ERR_IO, "pages cannot be served");
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -233,11 +238,10 @@ void http_close(struct http *http) {
     if (!http)
         return;
     loop_watch_clear(http->loop, &http->watch);
-    for (uint32_t i = 0; i < http->requests.count; i++) {
-        struct http_request *request = pool_at(&http->requests, i);
-        if (request->is_waiting)
-            MHD_resume_connection(request->connection);
-    }
+    /* The library refuses to stop over suspended connections. */
+    for (struct http_request *request = http->waiting; request; request = request->next_waiting)
+        MHD_resume_connection(request->connection);
+    http->waiting = NULL;
     MHD_stop_daemon(http->daemon);
     pool_release(&http->requests);
     memory_free(http);
