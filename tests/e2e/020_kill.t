@@ -7,10 +7,10 @@ import subprocess
 import threading
 import time
 
-from veilleuse_site import Node, Sender, ack_code, adt, done, note, ok, run, same
+from veilleuse_site import FAST, Node, Sender, ack_code, adt, done, note, ok, run, same
 
 SEED = int(os.environ.get("SEED", random.SystemRandom().randrange(1 << 32)))
-KILLS = int(os.environ.get("KILLS", "54"))
+KILLS = int(os.environ.get("KILLS", "21" if FAST else "54"))
 ROLES = ["commit", "publish", "open", "feeds", "chart", "web", "all"]
 note(f"seed {SEED}, {KILLS} kills")
 chance = random.Random(SEED)

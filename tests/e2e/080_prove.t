@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 
-from veilleuse_site import PROGRAM, Node, Sender, ack_code, adt, done, note, ok, run, same
+from veilleuse_site import FAST, PROGRAM, Node, Sender, ack_code, adt, done, note, ok, run, same
 
 node = Node()
 work = node.base
@@ -98,7 +98,7 @@ try:
     messages = os.path.join(work, "small.hl7")
     run("simulate", "--beds", 5, "--hours", 1, "--out", messages)
     same(run("import", node.dir, messages)[0], 0, "import")
-    count = try_each(range(len(list(entries()))), "every entry of a small vault is proven")
+    count = try_each(range(0, len(list(entries())), 4 if FAST else 1), "every entry of a small vault is proven")
     note(f"{count} entries")
     small_proof = min((prove(index) for index in range(count)), key=len)
     entry, index, hashes, size, root = split(small_proof)
@@ -133,13 +133,14 @@ try:
 
     # ---- what was changed ----
     held = []
-    for at in range(len(small_proof)):
+    step = 11 if FAST else 1
+    for at in range(0, len(small_proof), step):
         changed = bytearray(small_proof)
         changed[at] ^= 1 << at % 8
         code, said = verify(changed, "--key", key)
         if code != 65:
             held.append((at, code, said))
-    ok(not held, f"each of {len(small_proof)} bytes flipped: 65", held[:5])
+    ok(not held, f"each of {len(small_proof) // step} bytes flipped: 65", held[:5])
     lines = small_proof.split(b"\n")
     other = split(prove((index + 1) % count))[0]
     code, said = verify(b"\n".join([lines[0], b"extra " + base64.b64encode(other)] + lines[2:]), "--key", key)

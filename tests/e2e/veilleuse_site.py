@@ -14,6 +14,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("VEILLEUSE", os.path.join(ROOT, "build/release/veilleuse"))
 DATA = os.environ.get("VEILLEUSE_DATA", os.path.join(ROOT, "../shared/data"))
+FAST = bool(os.environ.get("FAST"))  # the same with fewer repetitions
 
 _count = 0
 _failed = 0
