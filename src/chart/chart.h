@@ -161,11 +161,12 @@ struct chart_stay {
 };
 
 /* One bed of the census. */
+#define CHART_ABNORMAL_MAX 200u
 struct chart_census_row {
     struct chart_patient patient;
     struct chart_stay stay;
     int64_t newest_result_at;   /* INSTANT_NONE */
-    uint32_t abnormal_count;    /* abnormal results of the last 72 h before now_us */
+    uint32_t abnormal_count;    /* abnormal results of the last 72 h before now_us; CHART_ABNORMAL_MAX: or more */
 };
 struct chart_ward {
     struct bytes code;          /* PV1-3.1; empty: no unit said */

@@ -2,7 +2,6 @@
 #include "chart/writer.h"
 
 #define ABNORMAL_WINDOW_US (INT64_C(72) * 3600 * US_PER_S)
-#define ABNORMAL_MAX       200u
 #define REPORTS_MAX        400u
 
 struct derive {
@@ -16,7 +15,7 @@ static enum err gather_abnormal(struct derive *derive, struct arena *arena, int6
                                 struct census_record *record) {
     struct chart_report *reports;
     size_t count;
-    int64_t *times = arena_array(arena, ABNORMAL_MAX, sizeof *times);
+    int64_t *times = arena_array(arena, CHART_ABNORMAL_MAX, sizeof *times);
     record->abnormal_at = times;
     record->abnormal_count = 0;
     if (newest == INSTANT_NONE)
@@ -26,7 +25,7 @@ static enum err gather_abnormal(struct derive *derive, struct arena *arena, int6
     enum err err = fold_results(&derive->writer->db, &derive->person, arena,
                                 newest - ABNORMAL_WINDOW_US, REPORTS_MAX, &reports, &count, derive->fault);
     for (size_t i = 0; i < count && !err; i++)
-        for (size_t k = 0; k < reports[i].result_count && record->abnormal_count < ABNORMAL_MAX; k++)
+        for (size_t k = 0; k < reports[i].result_count && record->abnormal_count < CHART_ABNORMAL_MAX; k++)
             if (result_is_abnormal(&reports[i].results[k]))
                 times[record->abnormal_count++] = reports[i].results[k].observed_at;
     return err;

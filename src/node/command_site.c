@@ -282,6 +282,8 @@ static int run_web(const struct role_start *start) {
         .zone = start->config->zone,
         .late_s = start->config->late_s,
         .silent_s = start->config->silent_s,
+        .patience = start->config->feeds,
+        .patience_count = start->config->feed_count,
         .is_demo = start->config->is_demo,
         .past_chart = start->past_chart,
     };

@@ -167,14 +167,18 @@ static void print_plain(struct bytes text) {
 
 static void print_feed(const struct chart_feed *feed, const struct config *config, int64_t now) {
     int64_t age_us = now - feed->newest_received_at;
+    const struct web_patience *own =
+        web_patience_find(config->feeds, config->feed_count, feed->application);
+    int64_t late_s = own ? own->late_s : config->late_s;
+    int64_t silent_s = own ? own->silent_s : config->silent_s;
     printf("feed       ");
     print_plain(bytes_is_empty(feed->application) ? BYTES("(no name)") : feed->application);
     if (feed->facility.size)
         printf("/");
     print_plain(feed->facility);
-    printf("  %s, last message ", age_us >= config->silent_s * US_PER_S ? "SILENT"
-                                  : age_us >= config->late_s * US_PER_S ? "late"
-                                                                        : "current");
+    printf("  %s, last message ", age_us >= silent_s * US_PER_S ? "SILENT"
+                                  : age_us >= late_s * US_PER_S ? "late"
+                                                                : "current");
     print_age(age_us);
     printf(" ago; %llu messages, %llu set aside\n", (unsigned long long)feed->message_count,
            (unsigned long long)feed->aside_count);

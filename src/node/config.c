@@ -11,7 +11,8 @@ enum value_kind {
     VALUE_COUNT,
     VALUE_YES_NO,
     VALUE_CHARACTERS,
-    VALUE_UNKNOWN
+    VALUE_UNKNOWN,
+    VALUE_FEED
 };
 
 static const struct key {
@@ -37,6 +38,8 @@ static const struct key {
     {"late_s", VALUE_COUNT, offsetof(struct config, late_s),
      "A source is late after so many seconds without a message,"},
     {"silent_s", VALUE_COUNT, offsetof(struct config, silent_s), "and silent after so many."},
+    {"feed", VALUE_FEED, 0,
+     "One source with numbers of its own, a line for each: NAME (MSH-3) LATE_S SILENT_S."},
     {"message_bytes_max", VALUE_COUNT, offsetof(struct config, message_bytes_max),
      "The largest message that is taken."},
     {"connection_count_max", VALUE_COUNT, offsetof(struct config, connection_count_max),
@@ -128,6 +131,29 @@ static bool take_characters(enum hl7_charset *member, struct bytes value) {
     return *member != HL7_LATIN9 || bytes_is(value, "8859/15");
 }
 
+/* "NAME LATE_S SILENT_S"; the name may hold spaces. */
+static bool take_feed(struct config *config, struct bytes value) {
+    uint64_t seconds[2];
+    for (int i = 1; i >= 0; i--) {
+        size_t from = value.size;
+        while (from > 0 && value.data[from - 1] != ' ')
+            from--;
+        if (from == 0 || !bytes_to_u64(bytes_skip(value, from), &seconds[i]) ||
+            seconds[i] > INT64_MAX / US_PER_S)
+            return false;
+        value = bytes_trim(bytes_first(value, from));
+    }
+    if (config->feed_count == CONFIG_FEEDS_MAX || bytes_is_empty(value) ||
+        value.size >= sizeof config->feeds[0].application || seconds[0] > seconds[1] ||
+        web_patience_find(config->feeds, config->feed_count, value))
+        return false;
+    struct web_patience *feed = &config->feeds[config->feed_count++];
+    memcpy(feed->application, value.data, value.size);
+    feed->late_s = (int64_t)seconds[0];
+    feed->silent_s = (int64_t)seconds[1];
+    return true;
+}
+
 static bool take_value(struct config *config, const struct key *key, struct bytes value) {
     void *member = (char *)config + key->at;
     switch (key->kind) {
@@ -145,6 +171,8 @@ static bool take_value(struct config *config, const struct key *key, struct byte
         return take_choice(member, value, "AE", "AA");
     case VALUE_CHARACTERS:
         return take_characters(member, value);
+    case VALUE_FEED:
+        return take_feed(config, value);
     }
     return false;
 }
@@ -175,7 +203,7 @@ static enum err take_line(struct config *config, struct bytes line, uint64_t num
     const struct key *key = find_key(bytes_trim(bytes_first(line, equals)));
     if (!key)
         return refuse(fault, "veilleuse.conf: there is no such key", number, line);
-    if (seen[key - keys])
+    if (seen[key - keys] && key->kind != VALUE_FEED)
         return refuse(fault, "veilleuse.conf: this key is given twice", number, line);
     seen[key - keys] = true;
     if (!take_value(config, key, bytes_trim(bytes_skip(line, equals + 1))))
@@ -217,6 +245,15 @@ enum err config_read(struct config *config, struct sys *sys, const char *site_di
     return err ? err : config_parse(config, bytes_from(buffer, size), fault);
 }
 
+static void put_feeds(struct text *text, const struct config *config, const struct key *key) {
+    text_put_format(text, "\n# %s\n", key->comment);
+    if (config->feed_count == 0)
+        text_put_format(text, "# %s = PHARMACY 3600 14400\n", key->name);
+    for (size_t i = 0; i < config->feed_count; i++)
+        text_put_format(text, "%s = %s %lld %lld\n", key->name, config->feeds[i].application,
+                        (long long)config->feeds[i].late_s, (long long)config->feeds[i].silent_s);
+}
+
 static void put_value(struct text *text, const struct config *config, const struct key *key) {
     const void *member = (const char *)config + key->at;
     switch (key->kind) {
@@ -239,6 +276,8 @@ static void put_value(struct text *text, const struct config *config, const stru
         text_put_string(text, set == HL7_UTF8 ? "UTF-8" : set == HL7_LATIN1 ? "8859/1" : "8859/15");
         break;
     }
+    case VALUE_FEED: /* put_feeds */
+        break;
     }
 }
 
@@ -250,6 +289,10 @@ enum err config_write(const struct config *config, struct sys *sys, const char *
     text_put_string(&text, "# Veilleuse: the configuration of this site. `kill -HUP` the node, or "
                            "start it again, after a change.\n");
     for (size_t i = 0; i < KEY_COUNT; i++) {
+        if (keys[i].kind == VALUE_FEED) {
+            put_feeds(&text, config, &keys[i]);
+            continue;
+        }
         text_put_format(&text, "\n# %s\n%s = ", keys[i].comment, keys[i].name);
         put_value(&text, config, &keys[i]);
         text_put_char(&text, '\n');

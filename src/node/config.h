@@ -1,7 +1,7 @@
 /* config.h - the one configuration file of a site, DIR/veilleuse.conf.
  *
  * Shapes     lines `key = value`; # begins a comment; a value is the rest of the line without white space around it.
- * Errors     ERR_CONFIG with the line number in fault.at and a sentence: an unknown key, a bad value, a key given twice.
+ * Errors     ERR_CONFIG with the line number in fault.at and a sentence: an unknown key, a bad value, a key given twice (`feed` may be).
  * Limits     the file is at most 64 KiB, a value 255 bytes.
  */
 #ifndef NODE_CONFIG_H
@@ -9,9 +9,11 @@
 
 #include "base/base.h"
 #include "formats/hl7/hl7.h"
+#include "web/web.h"
 
 #define CONFIG_VALUE_BYTES 256
 #define SITE_PATH_BYTES    1024
+#define CONFIG_FEEDS_MAX   32u
 
 struct config {
     char site[CONFIG_VALUE_BYTES]; /* the site's id, part of the vault's origin */
@@ -24,6 +26,8 @@ struct config {
     bool unknown_is_ae;
     bool is_demo;
     int64_t late_s, silent_s;
+    struct web_patience feeds[CONFIG_FEEDS_MAX]; /* with thresholds of their own */
+    size_t feed_count;
     int64_t message_bytes_max;
     int64_t connection_count_max;
     int64_t reserve_bytes;

@@ -108,6 +108,8 @@ void html_put_address_u64(struct page *page, uint64_t number) {
 
 /* ---- times ---- */
 
+#define NO_BREAK "\xC2\xA0"
+
 static struct text small_text(struct page *page, size_t size) {
     struct text text = {0};
     static char nothing[1];
@@ -187,13 +189,14 @@ static struct bytes show_age(struct page *page, int64_t at, const char *before) 
     int64_t s = (page->now - at) / US_PER_S;
     s = s < 0 ? 0 : s;
     if (s < 120)
-        text_put_format(&text, "%lld s", (long long)s);
+        text_put_format(&text, "%lld" NO_BREAK "s", (long long)s);
     else if (s < 120 * 60)
-        text_put_format(&text, "%lld min", (long long)(s / 60));
+        text_put_format(&text, "%lld" NO_BREAK "min", (long long)(s / 60));
     else if (s < 48 * 3600)
-        text_put_format(&text, "%lld h", (long long)(s / 3600));
+        text_put_format(&text, "%lld" NO_BREAK "h", (long long)(s / 3600));
     else
-        text_put_format(&text, "%lld %s", (long long)(s / 86400), page_sentence(page, "d"));
+        text_put_format(&text, "%lld" NO_BREAK "%s", (long long)(s / 86400),
+                        page_sentence(page, "d"));
     if (page->past)
         text_put_format(&text, " %s", page_sentence(page, before));
     return text_bytes(&text);
@@ -376,6 +379,74 @@ struct bytes show_value(struct page *page, struct bytes value) {
     text_put(&text, bytes_first(value, at));
     text_put_char(&text, '0');
     text_put(&text, bytes_skip(value, at));
+    return text_bytes(&text);
+}
+
+/* What people write for the codes of UCUM whose print symbol is another (its tables 1 to 4); `u` for micro only in units
+ * of amount and volume, for a microgram is too easily read as a milligram. Anything else stays as its sender said it. */
+struct bytes show_unit(struct bytes unit) {
+    static const struct {
+        const char *code, *symbol;
+    } units[] = {
+        {"Cel", "°C"},
+        {"[degF]", "°F"},
+        {"mm[Hg]", "mmHg"},
+        {"cm[H2O]", "cmH₂O"},
+        {"umol/L", "µmol/L"},
+        {"umol/mmol", "µmol/mmol"},
+        {"10*3/uL", "10³/µL"},
+        {"10*6/uL", "10⁶/µL"},
+        {"10*6/L", "10⁶/L"},
+        {"10*9/L", "10⁹/L"},
+        {"10*12/L", "10¹²/L"},
+        {"[IU]/L", "IU/L"},
+        {"[iU]/L", "IU/L"},
+        {"m[IU]/L", "mIU/L"},
+        {"m[iU]/L", "mIU/L"},
+        {"k[IU]/L", "kIU/L"},
+        {"{INR}", "INR"},
+        {"[pH]", "pH"},
+        {"mL/min/{1.73_m2}", "mL/min/1.73 m²"},
+        {"kg/m2", "kg/m²"},
+    };
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (bytes_is(unit, units[i].code))
+            return bytes_from_string(units[i].symbol);
+    return unit;
+}
+
+static const char *flag_word(struct bytes flag) {
+    static const struct {
+        const char *code, *word;
+    } words[] = {
+        {"H", "high"},
+        {"HH", "critically high"},
+        {"L", "low"},
+        {"LL", "critically low"},
+        {"A", "abnormal"},
+        {"AA", "critically abnormal"},
+        {"<", "below what can be measured"},
+        {">", "above what can be measured"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (bytes_is(flag, words[i].code))
+            return words[i].word;
+    return NULL;
+}
+
+struct bytes show_flags(struct page *page, struct bytes flags) {
+    struct text text = small_text(page, flags.size + 128);
+    struct bytes flag;
+    while (bytes_next_part(&flags, ' ', &flag)) {
+        const char *word = flag_word(flag);
+        if (bytes_is_empty(flag))
+            continue;
+        text_put_string(&text, text.size ? ", " : "");
+        if (word)
+            text_put_string(&text, page_sentence(page, word));
+        else
+            text_put(&text, flag);
+    }
     return text_bytes(&text);
 }
 

@@ -84,6 +84,8 @@ const char *show_movement_class(struct page *page, enum movement_class class);
 /* Did this correct what stood before it, or only confirm it? */
 bool version_differs(const struct chart_result *result, size_t before);
 struct bytes show_value(struct page *page, struct bytes value); /* of a result */
+struct bytes show_unit(struct bytes unit);                      /* °C for Cel */
+struct bytes show_flags(struct page *page, struct bytes flags); /* OBX-8, in words */
 struct bytes report_name(struct page *page, const struct chart_report *report);
 int64_t report_time(const struct chart_report *report); /* when it was taken, else when it was said */
 /* How a system was at the moment that is shown: of the past in the past tense, and without the marks of what is so now. */

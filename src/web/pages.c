@@ -17,18 +17,28 @@ extern const size_t web_static_count;
 /* Zones taken for one another make three hours at most; what is further behind is not news. */
 #define OWN_TIME_BEHIND (3 * 3600 * US_PER_S)
 
+const struct web_patience *web_patience_find(const struct web_patience *patience, size_t count,
+                                             struct bytes application) {
+    for (size_t i = 0; i < count; i++)
+        if (bytes_is(application, patience[i].application))
+            return &patience[i];
+    return NULL;
+}
+
 static enum freshness judge(const struct web *web, const struct chart_feed *feed, int64_t now) {
     if (feed->newest_received_at == INSTANT_NONE)
         return FRESH_NEVER;
     int64_t age_s = (now - feed->newest_received_at) / US_PER_S;
+    const struct web_patience *own =
+        web_patience_find(web->options->patience, web->options->patience_count, feed->application);
     if (age_s < -CLOCK_JUMP_US / US_PER_S) /* received in the future: no age can be told */
         return FRESH_OLD;
-    if (age_s >= web->options->silent_s)
+    if (age_s >= (own ? own->silent_s : web->options->silent_s))
         return FRESH_SILENT;
     if (feed->newest_own_time != INSTANT_NONE &&
         feed->newest_received_at - feed->newest_own_time > OWN_TIME_BEHIND)
         return FRESH_OLD;
-    return age_s >= web->options->late_s ? FRESH_LATE : FRESH_CURRENT;
+    return age_s >= (own ? own->late_s : web->options->late_s) ? FRESH_LATE : FRESH_CURRENT;
 }
 
 static void add_counts(const struct web *web, struct feed_view *view) {

@@ -59,7 +59,7 @@ const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 async function startNode() {
   const base = fs.mkdtempSync(path.join(os.tmpdir(), 'veilleuse-e2e.'));
   const dir = path.join(base, 'site');
-  const made = run('init', dir, '--site', 'e2e', '--name', "Centre hospitalier d'essai");
+  const made = run('init', dir, '--site', 'e2e', '--name', "Centre hospitalier d'essai", '--demo');
   if (made.status) throw new Error(`init: ${made.stderr}`);
   const child = spawn(PROGRAM, ['serve', dir, '--mllp', '127.0.0.1:0', '--web', '127.0.0.1:0'],
     { stdio: ['ignore', 'pipe', fs.openSync(path.join(base, 'serve.err'), 'w')] });
@@ -133,6 +133,7 @@ const own = () => [
     'DG1|1||I10^Hypertension essentielle^I10||20260105|W'),
   report('E2', 4711, 'F1', PANEL, obx(1, '2951-2', 'Sodium', '138', 'mmol/L', '135-145', ''), obx(2, '2823-3', 'Potassium', '3.1', 'mmol/L', '3.5-5.0', 'L')),
   report('E3', 4711, 'F1', PANEL, obx(1, '2951-2', 'Sodium', '138', 'mmol/L', '135-145', ''), obx(2, '2823-3', 'Potassium', '5.9', 'mmol/L', '3.5-5.0', 'H', 'C')),
+  report('E14', 4711, 'F4', '8716-3^Signes vitaux^LN', obx(1, '8310-5', 'Température', '40.1', 'Cel', '36-38', 'HH')),
   report('E4', 4711, 'F2', '1988-5^Protéine C réactive^LN', obx(1, '1988-5', 'CRP', '.5', 'mg/L', '<5', '')),
   report('E5', 4711, 'F3', '718-7^Hémoglobine^LN', obx(1, '718-7', 'Hémoglobine', '9.8', 'g/dL', '12-16', 'L')),
   report('E6', 4711, 'F3', '718-7^Hémoglobine^LN', obx(1, '718-7', 'Hémoglobine', '9.8', 'g/dL', '12-16', 'L', 'D')),
@@ -249,6 +250,7 @@ async function twoClicks(browser, node) {
   ok(/14-juil\.-1945 \(81 ans\)/.test(text) || /14-juil\.-1945 \(\d+ ans\)/.test(text), 'born, as the rule writes it');
   ok(/Potassium/.test(text) && /5\.9/.test(text), 'and the latest results');
   ok(/3\.1/.test(text), 'a corrected result says what it said before');
+  ok(/5\.9 mmol\/L ◆\s+haut/.test(text) && /40\.1 °C ◆\s+haut critique/.test(text), 'what is outside its range is said in words, units as people write them', text);
   ok(/0\.5/.test(text) && !/(^|[^\d.])\.5/.test(text), 'a bare point is never shown');
   ok(!/9\.8/.test(await page.locator('.results').innerText()), 'a deleted result is gone from the list');
   await page.locator('.history summary').click();
@@ -347,6 +349,8 @@ async function phone(browser, node, languages = FAST ? ['fr'] : ['fr', 'en'], of
       await page.goto(new URL(where, node.web).href);
       const width = await page.evaluate(() => document.documentElement.scrollWidth);
       ok(width <= 361, `${name}, ${language}: fits a screen of 360 pixels`, `it is ${width} wide`);
+      const cut = await page.locator('.wide').evaluateAll((all) => all.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.getAttribute('aria-label')));
+      ok(cut.length === 0, `${name}, ${language}: no table is cut at the edge of the screen`, ...cut);
       await checkAxe(page, `${name}, ${language}, phone`);
       await picture(page, `${name}-${language}-phone`);
     }
