@@ -23,7 +23,7 @@
 #include "vault/vault.h"
 
 #define CHART_SCHEMA_VERSION     1
-#define CHART_TRANSLATOR_VERSION 1
+#define CHART_TRANSLATOR_VERSION 2
 
 /* ---- generations: DIR/chart/<generation>.db, DIR/chart/current names the one in use ---- */
 MUST_CHECK enum err chart_current_path(struct sys *sys, const char *site_dir, char *path,

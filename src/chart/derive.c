@@ -2,7 +2,6 @@
 #include "chart/writer.h"
 
 #define ABNORMAL_WINDOW_US (INT64_C(72) * 3600 * US_PER_S)
-#define REPORTS_MAX        400u
 
 struct derive {
     struct chart_writer *writer;
@@ -23,7 +22,7 @@ static enum err gather_abnormal(struct derive *derive, struct arena *arena, int6
     if (!times)
         return ERR_LIMIT;
     enum err err = fold_results(&derive->writer->db, &derive->person, arena,
-                                newest - ABNORMAL_WINDOW_US, REPORTS_MAX, &reports, &count, derive->fault);
+                                newest - ABNORMAL_WINDOW_US, SIZE_MAX, &reports, &count, derive->fault);
     for (size_t i = 0; i < count && !err; i++)
         for (size_t k = 0; k < reports[i].result_count && record->abnormal_count < CHART_ABNORMAL_MAX; k++)
             if (result_is_abnormal(&reports[i].results[k]))

@@ -71,6 +71,14 @@ refused(["send", "127.0.0.1:1", os.path.join(work, "absent.hl7")], 66, "absent",
 with open(os.path.join(site, "veilleuse.conf"), "a", encoding="utf-8") as file:
     file.write("nonsense = 1\n")
 refused(["serve", site, "--mllp", "0", "--web", "0"], 78, "nonsense", "a key that is none")
+for line in ("feed = GAM", "feed = GAM 10", "feed = 10 20", "feed = GAM 20 10", "feed = GAM x 10", "feed = GAM 1 2\nfeed = GAM 1 2"):
+    with open(os.path.join(site, "veilleuse.conf"), encoding="utf-8") as file:
+        before = file.read()
+    with open(os.path.join(site, "veilleuse.conf"), "w", encoding="utf-8") as file:
+        file.write(before.replace("nonsense = 1", line))
+    refused(["serve", site, "--mllp", "0", "--web", "0"], 78, "value", line.replace("\n", ", "))
+    with open(os.path.join(site, "veilleuse.conf"), "w", encoding="utf-8") as file:
+        file.write(before)
 
 # ---- the vault, damaged ----
 with open(os.path.join(site, "veilleuse.conf"), encoding="utf-8") as file:

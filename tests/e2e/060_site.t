@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 from veilleuse_site import PROGRAM, Node, Sender, ack_code, adt, done, ok, run, same
 
@@ -32,6 +34,13 @@ try:
     code, out, err = run("chart", node.dir, "patient", "4711", "--json")
     ok(code == 0 and b"DUPONT" in out, "the patient is found by number", out, err)
     same(run("chart", node.dir, "patient", "999999", "--json")[0], 66, "an unknown number is said to be unknown")
+    ok(b"GAM/HOP  current" in run("status", node.dir)[1], "its feed is current", run("status", node.dir)[1])
+    with open(node.dir + "/veilleuse.conf", "a", encoding="utf-8") as file:
+        file.write("feed = GAM 0 0\nfeed = A NAME WITH BLANKS 10 20\n")
+    ok(b"GAM/HOP  SILENT" in run("status", node.dir)[1], "with numbers of its own it is silent at once", run("status", node.dir)[1])
+    ok(b'"silent"' not in urllib.request.urlopen(node.web + "healthz", timeout=10).read(), "the pages keep theirs until SIGHUP")
+    node.process.send_signal(signal.SIGHUP)
+    ok(node.wait_until(lambda: b'"silent"' in urllib.request.urlopen(node.web + "healthz", timeout=10).read()), "then they say so too")
     path = os.path.join(node.base, "in.hl7")
     with open(path, "wb") as file:
         file.write(adt("S1", 4711) + adt("S2", 4712))

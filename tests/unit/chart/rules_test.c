@@ -176,6 +176,36 @@ static void test_census(void) {
     shut();
 }
 
+/* A monitor speaks every few minutes; what the laboratory found yesterday is counted all the same. */
+static void test_census_counts_all(void) {
+    static char lines[502][256];
+    const char *all[502];
+    snprintf(lines[0], sizeof lines[0], "%s",
+             "GAM A01 20261121T08:00:00.000" P1 "||DUPONT^Jeanne||19450714|F" V("CARD^1^A", "S1"));
+    snprintf(lines[1], sizeof lines[1], "%s",
+             "LABO R01 20261121T12:30:00.000" P1
+             "\nOBR|1||L1|T^Troponine^L|||20261121122000+0100|||||||||||||||20261121123000+0100|||F"
+             "\nOBX|1|NM|T^Troponine^L||900|ng/L|<34|HH|||F");
+    for (int i = 2; i < 502; i++)
+        snprintf(lines[i], sizeof lines[i],
+                 "MONIT R01 20261122T%02d:%02d:%02d.000" P1
+                 "\nOBR|1||M%d|K^Pouls^L|||20261122%02d%02d%02d+0100|||||||||||||||20261122%02d%"
+                 "02d%02d+0100|||F"
+                 "\nOBX|1|NM|K^Pouls^L||80|/min|50-100||||F",
+                 8 + i / 60, i % 60, i % 60, i, 8 + i / 60, i % 60, i % 60, 8 + i / 60, i % 60,
+                 i % 60);
+    for (int i = 0; i < 502; i++)
+        all[i] = lines[i];
+    chart_of(all, 502);
+    reader = chart_open();
+    struct chart_census_row *rows;
+    size_t count;
+    must(chart_census(reader, &answers, BYTES("CARD"), NOW, &rows, &count, &fault), &fault);
+    is_int(count, 1);
+    is_int(rows[0].abnormal_count, 1);
+    shut();
+}
+
 /* ---- merges: rule 8 ---- */
 
 static void test_merges(void) {
@@ -290,9 +320,9 @@ static void test_allergies(void) {
 
 static void test_documents(void) {
     CHART("DPI T02 13:05:00.000" P1 "\nTXA|1|CR|TX|20261123130000+0100||||||||D1|||||AU\nOBX|1|TX|"
-                                    "D1^Compte rendu||premier||||||F",
+          "D1^Compte rendu||premier||||||F",
           "DPI T10 13:06:00.000" P1 "\nTXA|1|CR|TX|20261123130500+0100||||||||D2|D1||||AU\nOBX|1|"
-                                    "TX|D2^Compte rendu||second||||||F");
+          "TX|D2^Compte rendu||second||||||F");
     struct chart_patient p = open_patient("4711");
     struct chart_document *documents;
     size_t count, replaced = 0;
@@ -377,6 +407,7 @@ int main(void) {
     test_moves();
     test_cancels();
     test_census();
+    test_census_counts_all();
     test_merges();
     test_identifiers_match_whole();
     test_results();
