@@ -32,7 +32,7 @@ with open(os.path.join(ROOT, "docs/veilleuse.1"), encoding="utf-8") as file:
     manual = file.read()
 synopsis = manual[manual.index(".Sh SYNOPSIS"):manual.index(".Sh DESCRIPTION")]
 description = manual[manual.index(".Sh DESCRIPTION"):]
-in_synopsis = set(re.findall(r"^\.Cm ([a-z]+)", synopsis, re.M))
+in_synopsis = set(re.findall(r"^\.Nm\n\.Cm ([a-z]+)", synopsis, re.M))
 in_description = set(re.findall(r"^\.It Cm ([a-z]+)$", description, re.M))
 same(sorted(in_help), sorted(in_synopsis), "help and the manual's synopsis name the same commands")
 ok(in_help - {"help"} <= in_description, "each has its paragraph", sorted(in_help - in_description))
