@@ -10,6 +10,7 @@ trap 'exit 1' INT TERM
 status=0
 VEILLEUSE=$PWD/build/asan/veilleuse VEILLEUSE_PICTURES=$reports/pictures FAST=1 \
     ASAN_OPTIONS=log_path="$reports/address" UBSAN_OPTIONS=log_path="$reports/undefined:print_stacktrace=1" \
+    LSAN_OPTIONS=suppressions="$PWD/tests/leaks.txt:print_suppressions=0" \
     "$1" || status=$?
 for report in "$reports/address"* "$reports/undefined"*; do
     [ -f "$report" ] || continue

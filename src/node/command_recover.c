@@ -151,8 +151,11 @@ static enum err check_copy(const char *copy, struct fault *fault) {
     struct vault_verify_options options = {0};
     struct vault_report report = {0};
     enum err err = vault_verify(NULL, copy, &options, &report, fault);
-    if (err == ERR_CORRUPT || err == ERR_CRYPTO)
-        return fault_set_subject(fault, err, report.damage, report.damaged_file);
+    if (err == ERR_CORRUPT || err == ERR_CRYPTO) {
+        char where[sizeof report.damaged_file + sizeof report.damage + 4];
+        snprintf(where, sizeof where, "%s: %s", report.damaged_file, report.damage);
+        return fault_set_subject(fault, err, "the copy is damaged", where);
+    }
     if (!err)
         printf("The copy is whole: %llu entries.\n", (unsigned long long)report.durable_size);
     return err;
