@@ -61,8 +61,7 @@ def make(directory, seed, rng=None):
     def maybe(data, one_in=6):
         return change(data, rng) if rng and rng.randrange(one_in) == 0 else data
 
-    dictionary = b"MSH|^~\\&|GAM|CHV|PID|1||DUPONT^Marie" * 8
-    vault.epoch_begin(dictionary=maybe(dictionary))
+    vault.epoch_begin(dictionary=maybe(maker.DICTIONARY, 3))
     for i in range(rng.randrange(40) if rng else 20):
         plain = maybe(maker.envelope(rng.randrange(8) if rng else 1, b"MSH|%d" % i * (i + 1), m="m", s="s", a="a", **vault.tick()))
         way = rng.randrange(6) if rng else i % 3
