@@ -64,7 +64,7 @@ LIBS_ASCENDING := $(foreach p,$(PARTS),$(call part_lib,$(p)))
 reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
 LIBS := $(call reverse,$(LIBS_ASCENDING))
 
-.PHONY: all build test test-unit clean help format tools
+.PHONY: all build test test-unit clean help format tools tools-verify
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: build
@@ -106,6 +106,18 @@ $(BUILD)/gen/web/static.c: $(wildcard src/web/static/*) build/tools/embed
 $(BUILD)/gen/chart/schema.c: src/chart/schema.sql build/tools/embed
 	@mkdir -p $(@D)
 	build/tools/embed chart_schema src/chart/schema.sql > $@
+
+# The second reader, for those who check a vault and trust nobody: one static file, no part of src/. The other one,
+# with sanitizers, is for its tests.
+VERIFY_SOURCES := $(wildcard tools/verify/*.c)
+VERIFY_CFLAGS := $(filter-out -I% -DVEILLEUSE% -fPIE,$(CFLAGS_COMMON))
+tools-verify: build/verify/veilleuse-verify
+build/verify/veilleuse-verify: $(VERIFY_SOURCES) tools/verify/verify.h
+	@mkdir -p $(@D)
+	$(CC) $(VERIFY_CFLAGS) -O2 -D_FORTIFY_SOURCE=2 $(HARDENING) -static -o $@ $(VERIFY_SOURCES) -lsodium -lzstd
+build/verify/veilleuse-verify-asan: $(VERIFY_SOURCES) tools/verify/verify.h
+	@mkdir -p $(@D)
+	$(CC) $(VERIFY_CFLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $(VERIFY_SOURCES) -lsodium -lzstd
 
 # Unit tests: tests/unit/<part>/<name>_test.c, a TAP program linked with its part and those below.
 UNIT_SOURCES := $(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c tests/fault/*_test.c tests/sim/*_test.c)
@@ -161,6 +173,6 @@ clean:
 	rm -rf build
 help:
 	@sed -n 's/^# //p' Makefile | head -5
-	@echo 'Targets: build unit-tests unit-<part> benches fuzzers format clean. People use ./dev.'
+	@echo 'Targets: build tools-verify unit-tests unit-<part> benches fuzzers format clean. People use ./dev.'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -16,6 +16,8 @@ mkdir -p "$tree/DEBIAN" "$top/debian"
 put() { install -D -m "$1" "$2" "$tree/$3"; }
 put 0755 build/release/veilleuse usr/bin/veilleuse
 strip --strip-unneeded --remove-section=.comment "$tree/usr/bin/veilleuse"
+put 0755 build/verify/veilleuse-verify usr/bin/veilleuse-verify
+strip --strip-unneeded --remove-section=.comment "$tree/usr/bin/veilleuse-verify"
 put 0644 deploy/veilleuse.service lib/systemd/system/veilleuse.service
 put 0644 deploy/veilleuse.sysusers usr/lib/sysusers.d/veilleuse.conf
 put 0644 docs/veilleuse.1 usr/share/man/man1/veilleuse.1
@@ -23,6 +25,7 @@ gzip -9n "$tree/usr/share/man/man1/veilleuse.1"
 documents=usr/share/doc/veilleuse
 for file in README.md docs/*.md docs/format/*.md; do put 0644 "$file" "$documents/${file#docs/}"; done
 put 0644 deploy/copyright "$documents/copyright"
+put 0644 tools/verify/README.md "$documents/second-verifier.md"
 {
     printf 'veilleuse (%s) unstable; urgency=medium\n\n  * See the history of the sources.\n\n -- The Veilleuse developers <veilleuse@localhost>  %s\n' \
         "$version" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")"
