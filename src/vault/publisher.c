@@ -378,7 +378,7 @@ static void remove_dir(struct vault_publisher *publisher, const char *path) {
     }
     if (dir)
         closedir(dir);
-    if (remove(path))
+    if (sys_rmdir(publisher->sys, path))
         return;
 }
 
