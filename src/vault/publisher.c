@@ -523,9 +523,8 @@ static enum err take_up_origin(struct vault_publisher *publisher, struct fault *
     const struct signed_tree *last = &publisher->signed_tree;
     bool is_first =
         last->size == 0 && publisher->published == 0 && !publisher->continuity.was_there;
-    if (is_first)
-        return ERR_OK;
-    if (last->size >= publisher->published && continuity_is_shown(&publisher->continuity, last))
+    if (is_first || (last->size >= publisher->published &&
+                     continuity_is_shown(&publisher->continuity, last)))
         return continuity_settle(&publisher->continuity, last, fault);
     return begin_origin(publisher, fault);
 }
