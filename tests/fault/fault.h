@@ -157,7 +157,7 @@ struct scenario {
     /* True: all went well. It calls `arm` once. */
     bool (*live)(struct sys *sys);
     struct sound_options sound;
-    uint64_t step;      /* 1 or 0: every N; else about one in so many */
+    uint64_t step;       /* 1 or 0: every N; else about one in so many */
     uint64_t least_runs; /* how many calls it must have, at least: it would be no trial otherwise */
 };
 
@@ -183,7 +183,7 @@ static inline int run_one(const struct scenario *scenario, const struct how *how
         if (is_over && !is_good)
             printf("# it fails when nothing fails\n");
         fflush(stdout);
-        _exit(is_over && is_good ? EXIT_CLEAN : EXIT_FAILED);
+        _exit(!is_over ? EXIT_FAILED : is_good ? EXIT_CLEAN : EXIT_WRONG);
     }
     waitpid(pid, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -217,7 +217,7 @@ static inline void try_how(const struct scenario *scenario, const struct how *ho
     }
     if (step > 1)
         n = random_below(&random, step);
-    for (; runs < RUNS_MAX && result != EXIT_CLEAN; runs++) {
+    for (; runs < RUNS_MAX && result != EXIT_CLEAN && result != EXIT_WRONG; runs++) {
         bad += !try_one(scenario, how, n, &result);
         n += step > 1 ? 1 + random_below(&random, 2 * step - 1) : 1;
     }

@@ -14,14 +14,14 @@
 #include <sodium.h>
 #include <sys/mman.h>
 
-#define ACKED_MAX     1024u
-#define TREES_MAX     512u
-#define NUMBERS_MAX   16384u /* entries are numbered below this */
-#define BLOB_BYTES    70000u
-#define SEGMENT       2048u
-#define SOUND_NUMBER  16000u                     /* what a restart appends */
-#define MIDNIGHT_US   (INT64_C(1767657600) * US_PER_S) /* 2026-01-06 00:00 UTC */
-#define EXIT_NO_STATE 3 /* the writer went on after it should have stopped */
+#define ACKED_MAX    1024u
+#define TREES_MAX    512u
+#define NUMBERS_MAX  16384u /* entries are numbered below this */
+#define BLOB_BYTES   70000u
+#define SEGMENT      2048u
+#define SOUND_NUMBER 16000u                           /* what a restart appends */
+#define MIDNIGHT_US  (INT64_C(1767657600) * US_PER_S) /* 2026-01-06 00:00 UTC */
+#define EXIT_WRONG   3 /* of a life that found something wrong itself */
 
 static char memory_dir[96];
 
@@ -40,7 +40,8 @@ struct witness {
         uint64_t index, n;
     } acked[ACKED_MAX], blobs[16];
     struct seen_tree trees[TREES_MAX];
-    char two_trees[TLOG_ORIGIN_BYTES_MAX + 64]; /* the first origin and size that was signed twice */
+    char
+        two_trees[TLOG_ORIGIN_BYTES_MAX + 64]; /* the first origin and size that was signed twice */
 };
 static struct witness *witness;
 
@@ -142,8 +143,10 @@ static inline enum err batch(struct vault_writer *writer, uint64_t from, uint64_
     uint64_t index;
     bool is_repeat;
     if (vault_writer_is_suspect(writer) &&
-        site_append(writer, NUMBERS_MAX - 1, &index, &is_repeat, NULL) != ERR_STATE)
-        _exit(EXIT_NO_STATE);
+        site_append(writer, NUMBERS_MAX - 1, &index, &is_repeat, NULL) != ERR_STATE) {
+        printf("# the writer goes on after it should have stopped\n");
+        _exit(EXIT_WRONG);
+    }
     return err;
 }
 
@@ -326,8 +329,8 @@ static inline bool take_entry(struct walk_log *walk, struct bytes sealed,
         return false;
     if (entry->kind == VAULT_BLOB)
         return take_blob(walk, entry);
-    if (entry->kind != VAULT_MESSAGE && entry->kind != VAULT_FACT)
-        return true;
+    if (!bytes_is(entry->source, "mllp/lab"))
+        return true; /* not one of the numbered */
     uint64_t n = load_u64(entry->body.data);
     if (n >= NUMBERS_MAX || !site_entry_is(entry, n))
         return false;
