@@ -45,7 +45,7 @@ static inline void fault_begin(void) {
     fault_seed = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
     printf("# seed %llu\n", (unsigned long long)fault_seed);
     /* Large buffers fresh from the kernel each time: much faster here. */
-    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_MMAP_THRESHOLD, 1 << 16);
     witness_open();
     atexit(fault_end);
 }
@@ -191,10 +191,13 @@ static inline int run_one(const struct scenario *scenario, const struct how *how
 
 static inline bool try_one(const struct scenario *scenario, const struct how *how, uint64_t n,
                            int *result) {
+    struct sound_options sound = scenario->sound;
+    /* Half a line in the memory of what was signed shows nothing: the origin's next epoch may begin. */
+    sound.keeps_origin &= how->how != SYS_FAIL_SHORT;
     run_begin(scenario->prepared);
     *result = run_one(scenario, how, n);
     bool good = (*result == EXIT_CLEAN || *result == EXIT_FAILED || *result == EXIT_CRASH) &&
-                is_sound(&scenario->sound);
+                is_sound(&sound);
     if (!good)
         printf("# %s: %s at call %llu (exit %d); ONLY='%s' AT=%llu repeats it\n", scenario->name,
                how->name, (unsigned long long)n, *result, how->name, (unsigned long long)n);
@@ -231,6 +234,13 @@ static inline void try_how(const struct scenario *scenario, const struct how *ho
 static inline void try_all(const struct scenario *scenario) {
     for (size_t i = 0; i < HOW_COUNT; i++)
         try_how(scenario, &hows[i]);
+}
+
+/* Where a run takes long, and another scenario makes the same calls: without those that fail for good. */
+static inline void try_once(const struct scenario *scenario) {
+    for (size_t i = 0; i < HOW_COUNT; i++)
+        if (!hows[i].for_good)
+            try_how(scenario, &hows[i]);
 }
 
 #endif

@@ -43,9 +43,10 @@ static bool store_blobs(struct sys *sys) {
 int main(void) {
     fault_begin();
     run_make_site();
+    const struct sound_options sound = {.keeps_origin = true};
     struct prepared empty = prepare("empty");
-    try_all(&(struct scenario){"blobs", &empty, store_blobs, {.keeps_origin = true}, 1, 20});
-    try_all(&(struct scenario){"a life", &empty, live, {.keeps_origin = true}, 9, 400});
+    try_all(&(struct scenario){"blobs", &empty, store_blobs, sound, .least_runs = 20});
+    try_all(&(struct scenario){"a life", &empty, live, sound, .step = 9, .least_runs = 400});
     prepared_release(&empty);
     run_clear();
     return done();
