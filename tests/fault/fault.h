@@ -192,8 +192,9 @@ static inline int run_one(const struct scenario *scenario, const struct how *how
 static inline bool try_one(const struct scenario *scenario, const struct how *how, uint64_t n,
                            int *result) {
     struct sound_options sound = scenario->sound;
-    /* Half a line in the memory of what was signed shows nothing: the origin's next epoch may begin. */
-    sound.keeps_origin &= how->how != SYS_FAIL_SHORT;
+    /* A memory of what was signed that could not be read, or was written by half, shows nothing: then the origin's next epoch
+     * begins, rightly. */
+    sound.keeps_origin &= how->how == SYS_FAIL_CRASH;
     run_begin(scenario->prepared);
     *result = run_one(scenario, how, n);
     bool good = (*result == EXIT_CLEAN || *result == EXIT_FAILED || *result == EXIT_CRASH) &&
