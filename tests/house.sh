@@ -26,7 +26,7 @@ base/pool.o     memory    the one door to malloc, for what is sized at start
 never='strcpy strcat strncpy sprintf vsprintf gets strtok strtok_r atoi atol gmtime localtime asctime ctime
 mktemp tmpnam system popen alloca'
 kernel='open open64 openat openat64 creat creat64 fopen fopen64 write pwrite pwrite64 writev fsync fdatasync
-fallocate fallocate64 ftruncate ftruncate64 rename link unlink mkdir socket socketpair bind listen connect accept
+fallocate fallocate64 ftruncate ftruncate64 rename link unlink unlinkat remove mkdir rmdir socket socketpair bind listen connect accept
 accept4 send sendto sendmsg recv recvfrom recvmsg time clock_gettime gettimeofday random rand srand drand48'
 memory='malloc calloc realloc reallocarray free strdup strndup asprintf vasprintf posix_memalign aligned_alloc'
 

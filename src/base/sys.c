@@ -62,6 +62,33 @@ static bool is_write_failing(struct sys *sys, size_t *size) {
     return false;
 }
 
+/* ---- a test that watches: NULL in earnest ---- */
+
+/* Of a call that was made; errno stays. */
+static void tell(struct sys *sys, const struct sys_event *event) {
+    int errnum = errno;
+    if (sys && sys->watch)
+        sys->watch(sys->watcher, event);
+    errno = errnum;
+}
+
+/* For the calls that give 0: one that failed changed nothing. */
+static int told(struct sys *sys, int result, const struct sys_event *event) {
+    if (result == 0)
+        tell(sys, event);
+    return result;
+}
+
+static void tell_written(struct sys *sys, int fd, const void *data, size_t size, off_t at) {
+    if (size > 0)
+        tell(sys, &(struct sys_event){SYS_WRITTEN, .fd = fd, .data = {data, size}, .at = at});
+}
+
+/* Where the bytes went that have just been written where the descriptor stood. */
+static off_t stood_at(const struct sys *sys, int fd, ssize_t written) {
+    return sys && sys->watch && written > 0 ? lseek(fd, 0, SEEK_CUR) - written : 0;
+}
+
 /* ---- files ---- */
 
 int sys_open(struct sys *sys, const char *path, int flags, mode_t mode) {
@@ -75,6 +102,8 @@ int sys_openat(struct sys *sys, int dir, const char *path, int flags, mode_t mod
     do
         fd = openat(dir, path, flags | O_CLOEXEC, mode);
     while (fd < 0 && errno == EINTR);
+    if (fd >= 0)
+        tell(sys, &(struct sys_event){SYS_OPENED, .fd = fd, .path = path, .flags = flags});
     return fd;
 }
 
@@ -114,6 +143,7 @@ ssize_t sys_write(struct sys *sys, int fd, const void *data, size_t size) {
     do
         n = write(fd, data, size);
     while (n < 0 && errno == EINTR);
+    tell_written(sys, fd, data, n > 0 ? (size_t)n : 0, stood_at(sys, fd, n));
     return n;
 }
 
@@ -124,6 +154,7 @@ ssize_t sys_pwrite(struct sys *sys, int fd, const void *data, size_t size, off_t
     do
         n = pwrite(fd, data, size, at);
     while (n < 0 && errno == EINTR);
+    tell_written(sys, fd, data, n > 0 ? (size_t)n : 0, at);
     return n;
 }
 
@@ -141,15 +172,27 @@ ssize_t sys_writev(struct sys *sys, int fd, const struct iovec *parts, int count
                 ? writev(fd, parts, count)
                 : write(fd, parts[0].iov_base, size < parts[0].iov_len ? size : parts[0].iov_len);
     while (n < 0 && errno == EINTR);
+    off_t at = stood_at(sys, fd, n);
+    size_t left = n > 0 ? (size_t)n : 0;
+    for (int i = 0; i < count && left > 0; i++) {
+        size_t part = left < parts[i].iov_len ? left : parts[i].iov_len;
+        tell_written(sys, fd, parts[i].iov_base, part, at);
+        at += (off_t)part;
+        left -= part;
+    }
     return n;
 }
 
 int sys_fdatasync(struct sys *sys, int fd) {
-    return is_failing(sys, NEED_SPACE) ? -1 : fdatasync(fd);
+    if (is_failing(sys, NEED_SPACE))
+        return -1;
+    return told(sys, fdatasync(fd), &(struct sys_event){SYS_SYNCED, .fd = fd});
 }
 
 int sys_fsync(struct sys *sys, int fd) {
-    return is_failing(sys, NEED_SPACE) ? -1 : fsync(fd);
+    if (is_failing(sys, NEED_SPACE))
+        return -1;
+    return told(sys, fsync(fd), &(struct sys_event){SYS_SYNCED, .fd = fd});
 }
 
 /* Zeros from the end of the file to `end`; what is there already stays, as with fallocate itself.
@@ -179,27 +222,43 @@ int sys_fallocate(struct sys *sys, int fd, off_t at, off_t size) {
     while (result < 0 && errno == EINTR);
     if (result < 0 && errno == EOPNOTSUPP)
         result = write_zeros(fd, at, at + size);
-    return result;
+    return told(sys, result, &(struct sys_event){SYS_GROWN, .fd = fd, .at = at + size});
 }
 
 int sys_ftruncate(struct sys *sys, int fd, off_t size) {
-    return is_failing(sys, NEED_NOTHING) ? -1 : ftruncate(fd, size);
+    if (is_failing(sys, NEED_NOTHING))
+        return -1;
+    return told(sys, ftruncate(fd, size), &(struct sys_event){SYS_CUT, .fd = fd, .at = size});
 }
 
 int sys_rename(struct sys *sys, const char *from, const char *to) {
-    return is_failing(sys, NEED_SPACE) ? -1 : rename(from, to);
+    if (is_failing(sys, NEED_SPACE))
+        return -1;
+    return told(sys, rename(from, to), &(struct sys_event){SYS_RENAMED, .path = from, .to = to});
 }
 
 int sys_link(struct sys *sys, const char *from, const char *to) {
-    return is_failing(sys, NEED_SPACE) ? -1 : link(from, to);
+    if (is_failing(sys, NEED_SPACE))
+        return -1;
+    return told(sys, link(from, to), &(struct sys_event){SYS_LINKED, .path = from, .to = to});
 }
 
 int sys_unlink(struct sys *sys, const char *path) {
-    return is_failing(sys, NEED_NOTHING) ? -1 : unlink(path);
+    if (is_failing(sys, NEED_NOTHING))
+        return -1;
+    return told(sys, unlink(path), &(struct sys_event){SYS_UNLINKED, .path = path});
 }
 
 int sys_mkdir(struct sys *sys, const char *path, mode_t mode) {
-    return is_failing(sys, NEED_SPACE) ? -1 : mkdir(path, mode);
+    if (is_failing(sys, NEED_SPACE))
+        return -1;
+    return told(sys, mkdir(path, mode), &(struct sys_event){SYS_DIR_MADE, .path = path});
+}
+
+int sys_rmdir(struct sys *sys, const char *path) {
+    if (is_failing(sys, NEED_NOTHING))
+        return -1;
+    return told(sys, rmdir(path), &(struct sys_event){SYS_DIR_REMOVED, .path = path});
 }
 
 int sys_stat(struct sys *sys, const char *path, struct stat *out) {

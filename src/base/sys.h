@@ -4,7 +4,8 @@
  *            as the call does (-1 and errno), retries EINTR itself where that is safe, and never
  *            retries fsync.
  * Errors     errno. A plan makes the Nth call fail: tests loop N = 0, 1, 2... until a run goes
- *            through clean.
+ *            through clean. A watcher is told of every change to the disk, so that a test can make the
+ *            states that a power cut may leave.
  * Ownership  the caller owns descriptors; those made here are close-on-exec. A struct sys is passed
  *            down from main; NULL means the real kernel, no plan.
  * Process    any.
@@ -26,6 +27,27 @@ enum sys_fail_how {
     SYS_FAIL_CRASH  /* _exit(137) */
 };
 
+/* What a call has just changed on the disk, or made to last there: enough to do it again elsewhere. */
+enum sys_change {
+    SYS_OPENED,  /* fd, path, flags: with O_CREAT it may have been made, with O_TRUNC emptied */
+    SYS_WRITTEN, /* fd, data, at */
+    SYS_GROWN,   /* fd, at: at least so large, with zeros */
+    SYS_CUT,     /* fd, at: exactly so large */
+    SYS_SYNCED,  /* fd, of a file or of a directory */
+    SYS_RENAMED, /* path, to */
+    SYS_LINKED,  /* path, to */
+    SYS_UNLINKED,
+    SYS_DIR_MADE,
+    SYS_DIR_REMOVED
+};
+struct sys_event {
+    enum sys_change change;
+    int fd, flags;
+    const char *path, *to;
+    struct bytes data;
+    off_t at;
+};
+
 struct sys {
     uint64_t call_count; /* calls so far */
     uint64_t fail_at;    /* the call that fails, counted from 0; UINT64_MAX: none */
@@ -36,6 +58,9 @@ struct sys {
     bool has_false_clock;
     struct steady_clock clock;
     bool was_short; /* half was written: the next write fails */
+    /* A test's: told of each change when it has been made. NULL: nobody is. */
+    void (*watch)(void *watcher, const struct sys_event *event);
+    void *watcher;
 };
 
 void sys_init(struct sys *sys); /* the real kernel, no failure planned */
@@ -57,6 +82,7 @@ int sys_rename(struct sys *sys, const char *from, const char *to);
 int sys_link(struct sys *sys, const char *from, const char *to);
 int sys_unlink(struct sys *sys, const char *path);
 int sys_mkdir(struct sys *sys, const char *path, mode_t mode);
+int sys_rmdir(struct sys *sys, const char *path);
 int sys_stat(struct sys *sys, const char *path, struct stat *out);
 int sys_fstat(struct sys *sys, int fd, struct stat *out);
 /* Free bytes and all bytes of the file system of `path`. */

@@ -45,7 +45,7 @@ void samples_close(struct samples *samples) {
     if (!samples)
         return;
     if (samples->bytes)
-        sodium_memzero(samples->bytes, SAMPLE_BYTES);
+        sodium_memzero(samples->bytes, samples->used);
     memory_free(samples->bytes);
     sodium_memzero(samples, sizeof *samples);
     memory_free(samples);

@@ -221,21 +221,25 @@ enum err keys_begin_origin(struct sys *sys, const char *site_dir, struct tlog_si
     char name[TLOG_NAME_BYTES_MAX + 1], buffer[KEY_FILE_BYTES_MAX];
     uint8_t *verifiers, seed[KEY_BYTES];
     struct bytes lines;
+    struct tlog_signer next;
     enum err err = read_verifiers(sys, site_dir, &verifiers, &lines, fault);
     if (!err && !name_next_origin(signer->verifier.name, lines, name, sizeof name))
         err = fault_set(fault, ERR_LIMIT, "the origin's name is too long");
     crypto_sign_ed25519_sk_to_seed(seed, signer->secret_key);
-    if (!err && tlog_signer_from_seed(signer, bytes_from_string(name), seed))
+    if (!err && tlog_signer_from_seed(&next, bytes_from_string(name), seed))
         err = fault_set(fault, ERR_INPUT, "this is no name for a log");
     sodium_memzero(seed, sizeof seed);
     if (!err)
-        err = write_verifier(sys, site_dir, lines, &signer->verifier, fault);
+        err = write_verifier(sys, site_dir, lines, &next.verifier, fault);
     struct text text;
     text_init(&text, buffer, sizeof buffer);
     if (!err)
-        tlog_put_signer(&text, signer);
+        tlog_put_signer(&text, &next);
     if (!err)
         err = write_key(sys, site_dir, "signing.key", &text, fault);
+    if (!err)
+        *signer = next;
+    sodium_memzero(&next, sizeof next);
     sodium_memzero(buffer, sizeof buffer);
     memory_free(verifiers);
     return err;

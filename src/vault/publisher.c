@@ -58,6 +58,10 @@ struct vault_publisher {
     struct kept kept[KEPT_COUNT]; /* of this life, the oldest first */
     unsigned kept_count;
     bool is_new_origin; /* it began in this life */
+    bool
+        is_adrift; /* the tree in memory is not the published one: it must be taken up again first */
+    bool
+        is_other_tree; /* what was signed under this origin is not what is here: the next must begin */
     uint64_t
         lost_from; /* entries from here on were signed once and are not here any more; UINT64_MAX: none */
     uint8_t *bundle;
@@ -283,10 +287,12 @@ static enum err claim(struct vault_publisher *publisher, const struct tlog_hash 
     struct signed_tree next = {publisher->size, *root};
     if (next.size < last->size)
         return ERR_OK; /* on the way to what was signed already: nothing is signed here */
-    if (next.size == last->size)
-        return memcmp(root, &last->root, sizeof *root)
+    if (next.size == last->size) {
+        publisher->is_other_tree = memcmp(root, &last->root, sizeof *root);
+        return publisher->is_other_tree
                    ? fault_set_at(fault, ERR_CORRUPT, "another tree was signed for size", next.size)
                    : ERR_OK;
+    }
     enum err err = continuity_intend(&publisher->continuity, &next, fault);
     if (!err)
         err = write_signed(publisher, &next, fault);
@@ -410,7 +416,7 @@ static void remove_dir(struct vault_publisher *publisher, const char *path) {
     }
     if (dir)
         closedir(dir);
-    if (remove(path))
+    if (sys_rmdir(publisher->sys, path))
         return;
 }
 
@@ -521,7 +527,10 @@ static enum err load_state(struct vault_publisher *publisher, struct fault *faul
     enum err err = load_tree(publisher, fault);
     if (!err)
         err = load_bundle(publisher, fault);
-    return err ? err : read_signed(publisher, fault);
+    if (!err)
+        err = read_signed(publisher, fault);
+    publisher->is_adrift = err != ERR_OK;
+    return err;
 }
 
 /* ---- epochs of the origin ---- */
@@ -555,9 +564,8 @@ static enum err take_up_origin(struct vault_publisher *publisher, struct fault *
     const struct signed_tree *last = &publisher->signed_tree;
     bool is_first =
         last->size == 0 && publisher->published == 0 && !publisher->continuity.was_there;
-    if (is_first)
-        return ERR_OK;
-    if (last->size >= publisher->published && continuity_is_shown(&publisher->continuity, last))
+    if (is_first ||
+        (last->size >= publisher->published && continuity_is_shown(&publisher->continuity, last)))
         return continuity_settle(&publisher->continuity, last, fault);
     return begin_origin(publisher, fault);
 }
@@ -641,34 +649,47 @@ static uint64_t round_target(const struct vault_publisher *publisher, uint64_t d
     return target;
 }
 
-enum err vault_publish(struct vault_publisher *publisher, uint64_t durable_size, bool whole_only,
-                       uint64_t *published, struct fault *fault) {
-    uint64_t target = round_target(publisher, durable_size, whole_only);
-    *published = publisher->published;
-    /* Entries are missing that were signed. What comes now cannot stand under the same name. */
-    if (publisher->signed_tree.size > durable_size) {
-        publisher->lost_from = durable_size;
-        enum err err = begin_origin(publisher, fault);
-        if (err)
-            return err;
-    }
-    if (target <= publisher->published)
-        return ERR_OK;
-    publisher->file_count = publisher->dir_count = 0;
+/* One round, to `target`. After an error the tree is taken up again as the disk has it. */
+static enum err publish_round(struct vault_publisher *publisher, uint64_t durable_size,
+                              uint64_t target, struct fault *fault) {
     enum err err = ERR_OK;
+    publisher->file_count = publisher->dir_count = 0;
     while (publisher->size < target && !err)
         err = add_entry(publisher, durable_size, fault);
     if (!err)
         err = write_partials(publisher, fault);
     if (!err)
         err = finish_round(publisher, fault);
-    if (err) {
-        /* The tree in memory is ahead of what is published: take it up again from the disk. */
-        struct fault own = {0};
-        if (load_state(publisher, &own))
-            return fault_set(fault, ERR_CORRUPT, "the published tree cannot be taken up again");
-        return err;
-    }
+    if (err && load_state(publisher, NULL))
+        return fault_set(fault, ERR_CORRUPT, "the published tree cannot be taken up again");
+    return err;
+}
+
+/* Entries that were signed are missing, from `lost_from` on. What comes now cannot stand under the same name. */
+static enum err begin_after_loss(struct vault_publisher *publisher, uint64_t lost_from,
+                                 struct fault *fault) {
+    publisher->is_other_tree = true; /* until the next epoch has begun */
+    if (publisher->lost_from > lost_from)
+        publisher->lost_from = lost_from;
+    enum err err = begin_origin(publisher, fault);
+    publisher->is_other_tree = err != ERR_OK;
+    return err;
+}
+
+enum err vault_publish(struct vault_publisher *publisher, uint64_t durable_size, bool whole_only,
+                       uint64_t *published, struct fault *fault) {
+    enum err err = ERR_OK;
     *published = publisher->published;
-    return ERR_OK;
+    if (publisher->is_adrift && load_state(publisher, NULL))
+        return fault_set(fault, ERR_CORRUPT, "the published tree cannot be taken up again");
+    if (publisher->signed_tree.size > durable_size || publisher->is_other_tree)
+        err = begin_after_loss(publisher, durable_size, fault);
+    uint64_t target = round_target(publisher, durable_size, whole_only);
+    if (err || target <= publisher->published)
+        return err;
+    err = publish_round(publisher, durable_size, target, fault);
+    if (err && publisher->is_other_tree && !publisher->is_adrift)
+        err = begin_after_loss(publisher, publisher->published, fault);
+    *published = publisher->published;
+    return err;
 }

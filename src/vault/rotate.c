@@ -7,7 +7,8 @@
  *     with either. When they cannot be made durable the old epoch goes on.
  *
  *   epoch e --rotate: file of e+1 durable--> begin --both entries durable--> epoch e+1
- *                                              \--error--> epoch e, the file is taken away
+ *                                              |--nothing was written--> epoch e, the file is taken away
+ *                                              \--suspect--> epoch e, the file stays: the entries may be on the disk all the same
  */
 #include "vault/writer.h"
 
@@ -139,8 +140,11 @@ static enum err next_number(struct vault_writer *writer, uint32_t *epoch, struct
     return err;
 }
 
+/* A batch whose sync failed may be found whole by the next life: then its epoch has begun, and needs its key. */
 static void remove_key_file(struct vault_writer *writer, uint32_t epoch) {
     char path[VAULT_PATH_BYTES_MAX];
+    if (writer->is_suspect)
+        return;
     vault_path(path, writer->vault_dir, "keys/%u", epoch);
     if (sys_unlink(writer->sys, path)) {
         /* It stays: a file of an epoch that never began, which nobody uses. */

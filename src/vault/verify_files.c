@@ -121,11 +121,19 @@ static void check_blob_dir(struct verify *verify, const char *name, struct damag
 
 void verify_blobs(struct verify *verify, unsigned worker, unsigned worker_count,
                   struct damage *damage) {
-    for (unsigned first = worker; first < 256; first += worker_count) {
-        char name[3];
-        snprintf(name, sizeof name, "%02x", first);
-        check_blob_dir(verify, name, damage);
+    char path[VAULT_PATH_BYTES_MAX];
+    vault_path(path, verify->vault_dir, "blob");
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        uint8_t first;
+        if (strlen(entry->d_name) == 2 &&
+            hex_decode(bytes_from_string(entry->d_name), &first, sizeof first) &&
+            first % worker_count == worker)
+            check_blob_dir(verify, entry->d_name, damage);
     }
+    if (dir)
+        closedir(dir);
 }
 
 /* ---- the point verified last ---- */

@@ -151,6 +151,59 @@ static void test_planned_close(void) {
     ok(fcntl(fd, F_GETFD) == -1 && errno == EBADF, "a descriptor is gone though closing failed");
 }
 
+struct seen {
+    struct text text;
+    char buffer[2048];
+};
+
+static void see(void *watcher, const struct sys_event *event) {
+    static const char *const names[] = {"open",   "write", "grow",   "cut",   "sync",
+                                        "rename", "link",  "unlink", "mkdir", "rmdir"};
+    struct seen *seen = watcher;
+    const char *path = event->path ? strrchr(event->path, '/') : NULL;
+    const char *to = event->to ? strrchr(event->to, '/') : NULL;
+    text_put_format(&seen->text, "%s%s%s %lld ", names[event->change], path ? path : "",
+                    to ? to : "", (long long)event->at);
+    text_put(&seen->text, event->data);
+    text_put_char(&seen->text, ';');
+    errno = 0; /* what a watcher does to errno is not the caller's */
+}
+
+/* Every change is told, once, when it has been made; what failed is not. */
+static void test_watch(void) {
+    struct sys sys;
+    struct seen seen;
+    char a[256], b[256], ab[] = "ab", cde[] = "cde";
+    struct iovec parts[] = {{ab, 2}, {cde, 3}};
+    sys_init(&sys);
+    sys.watch = see;
+    sys.watcher = &seen;
+    text_init(&seen.text, seen.buffer, sizeof seen.buffer);
+    snprintf(a, sizeof a, "%s", path_of("watched"));
+    snprintf(b, sizeof b, "%s", path_of("beside"));
+    int fd = sys_open(&sys, a, O_RDWR | O_CREAT, 0600);
+    ok(sys_write(&sys, fd, "12", 2) == 2 && sys_write(&sys, fd, "3", 1) == 1);
+    is_int(sys_pwrite(&sys, fd, "X", 1, 7), 1);
+    is_int(sys_writev(&sys, fd, parts, 2), 5);
+    is_int(sys_fallocate(&sys, fd, 10, 10), 0);
+    is_int(sys_ftruncate(&sys, fd, 4), 0);
+    ok(!sys_fsync(&sys, fd) && !sys_fdatasync(&sys, fd));
+    ok(!sys_link(&sys, a, b) && !sys_rename(&sys, b, a) && !sys_unlink(&sys, a));
+    ok(sys_unlink(&sys, a) == -1 && errno == ENOENT, "errno stays");
+    ok(!sys_unlink(&sys, b) && !sys_mkdir(&sys, b, 0700) && !sys_rmdir(&sys, b));
+    sys.fail_at = sys.call_count;
+    sys.fail_how = SYS_FAIL_SHORT;
+    is_int(sys_pwrite(&sys, fd, "half", 4, 0), 2);
+    is_int(sys_pwrite(&sys, fd, "lf", 2, 2), -1);
+    is_int(sys_close(&sys, fd), 0);
+    text_put_char(&seen.text, 0);
+    ok(!seen.text.full);
+    is_string(seen.buffer,
+              "open/watched 0 ;write 0 12;write 2 3;write 7 X;write 3 ab;write 5 cde;grow 20 ;"
+              "cut 4 ;sync 0 ;sync 0 ;link/watched/beside 0 ;rename/beside/watched 0 ;"
+              "unlink/watched 0 ;unlink/beside 0 ;mkdir/beside 0 ;rmdir/beside 0 ;write 0 ha;");
+}
+
 static void test_crash(void) {
     int status = 0;
     pid_t child = fork();
@@ -219,6 +272,7 @@ int main(void) {
     test_failing();
     test_short_write();
     test_planned_close();
+    test_watch();
     test_crash();
     test_sockets();
     test_clocks();
