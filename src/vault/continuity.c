@@ -53,7 +53,7 @@ static void memory_path(char path[VAULT_PATH_BYTES_MAX], const char *memory_dir,
 static bool is_ours(struct sys *sys, int fd) {
     struct stat st;
     return !sys_fstat(sys, fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-           st.st_nlink == 1 && !flock(fd, LOCK_EX | LOCK_NB);
+           st.st_nlink == 1;
 }
 
 static void read_memory(struct continuity *continuity) {
@@ -78,7 +78,9 @@ void continuity_open(struct continuity *continuity, struct sys *sys, const char 
     int fd = sys_open(sys, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (fd < 0)
         return;
-    if (!sys_is_memory(sys, fd) || !is_ours(sys, fd)) {
+    bool is_good = sys_is_memory(sys, fd) && is_ours(sys, fd);
+    continuity->is_held = is_good && flock(fd, LOCK_EX | LOCK_NB);
+    if (!is_good || continuity->is_held) {
         sys_close(sys, fd);
         return;
     }

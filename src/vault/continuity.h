@@ -21,6 +21,7 @@ struct continuity {
     struct sys *sys;
     int fd; /* -1: there is no such memory here */
     bool was_there;
+    bool is_held; /* another process signs under this origin now */
     char origin[TLOG_ORIGIN_BYTES_MAX + 1];
     struct signed_tree last, next; /* next.size 0: no claim is under way */
 };

@@ -562,8 +562,8 @@ static enum err take_up_origin(struct vault_publisher *publisher, struct fault *
     continuity_open(&publisher->continuity, publisher->sys, publisher->memory_dir,
                     &publisher->signer->verifier);
     const struct signed_tree *last = &publisher->signed_tree;
-    bool is_first =
-        last->size == 0 && publisher->published == 0 && !publisher->continuity.was_there;
+    bool is_first = last->size == 0 && publisher->published == 0 &&
+                    !publisher->continuity.was_there && !publisher->continuity.is_held;
     if (is_first ||
         (last->size >= publisher->published && continuity_is_shown(&publisher->continuity, last)))
         return continuity_settle(&publisher->continuity, last, fault);

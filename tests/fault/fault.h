@@ -157,8 +157,9 @@ struct scenario {
     /* True: all went well. It calls `arm` once. */
     bool (*live)(struct sys *sys);
     struct sound_options sound;
-    uint64_t step;       /* 1 or 0: every N; else about one in so many */
+    uint64_t step;       /* 1: every N; else about one in so many */
     uint64_t least_runs; /* how many calls it must have, at least: it would be no trial otherwise */
+    void (*mend)(void);  /* before it is looked at; NULL: nothing */
 };
 
 static uint64_t armed_n;
@@ -197,6 +198,8 @@ static inline bool try_one(const struct scenario *scenario, const struct how *ho
     sound.keeps_origin &= how->how == SYS_FAIL_CRASH;
     run_begin(scenario->prepared);
     *result = run_one(scenario, how, n);
+    if (scenario->mend)
+        scenario->mend();
     bool good = (*result == EXIT_CLEAN || *result == EXIT_FAILED || *result == EXIT_CRASH) &&
                 is_sound(&sound);
     if (!good)
@@ -208,7 +211,7 @@ static inline bool try_one(const struct scenario *scenario, const struct how *ho
 /* One way of failing. ONLY and AT in the environment: that one, at that call alone. */
 static inline void try_how(const struct scenario *scenario, const struct how *how) {
     const char *only = getenv("ONLY"), *at = getenv("AT");
-    uint64_t runs = 0, bad = 0, n = 0, step = scenario->step ? scenario->step : 1;
+    uint64_t runs = 0, bad = 0, n = 0, step = scenario->step;
     struct random random;
     int result = EXIT_FAILED;
     if (only && strcmp(only, how->name))
@@ -235,13 +238,6 @@ static inline void try_how(const struct scenario *scenario, const struct how *ho
 static inline void try_all(const struct scenario *scenario) {
     for (size_t i = 0; i < HOW_COUNT; i++)
         try_how(scenario, &hows[i]);
-}
-
-/* Where a run takes long, and another scenario makes the same calls: without those that fail for good. */
-static inline void try_once(const struct scenario *scenario) {
-    for (size_t i = 0; i < HOW_COUNT; i++)
-        if (!hows[i].for_good)
-            try_how(scenario, &hows[i]);
 }
 
 #endif

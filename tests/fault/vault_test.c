@@ -45,8 +45,8 @@ int main(void) {
     run_make_site();
     const struct sound_options sound = {.keeps_origin = true};
     struct prepared empty = prepare("empty");
-    try_all(&(struct scenario){"blobs", &empty, store_blobs, sound, .least_runs = 20});
-    try_all(&(struct scenario){"a life", &empty, live, sound, .step = 9, .least_runs = 400});
+    try_all(&(struct scenario){"blobs", &empty, store_blobs, sound, 2, 20, NULL});
+    try_all(&(struct scenario){"a life", &empty, live, sound, 16, 400, NULL});
     prepared_release(&empty);
     run_clear();
     return done();

@@ -334,6 +334,28 @@ static void test_origins(void) {
     free((void *)(uintptr_t)old_signed.data);
 }
 
+/* Two copies of a site that never signed anything, served at once: one keeps the name, the other begins the next. */
+static void test_fresh_copies(void) {
+    struct vault_publisher *first, *second;
+    struct fault fault = {0};
+    char command[256], copy[80];
+    uint64_t published;
+    site_make();
+    snprintf(copy, sizeof copy, "%s-copy", site_dir);
+    snprintf(command, sizeof command, "cp -a %s %s", site_dir, copy);
+    int result = system(command);
+    assert(result == 0);
+    site_must(vault_publisher_open(&first, NULL, site_dir, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&second, NULL, copy, site_dir, &fault), &fault);
+    is_origin(first, false);
+    is_origin(second, true);
+    is_int(vault_publish(first, 1, false, &published, &fault), ERR_OK);
+    is_int(vault_publish(second, 1, false, &published, &fault), ERR_OK);
+    vault_publisher_close(first);
+    vault_publisher_close(second);
+    nftw(copy, site_remove_one, 32, FTW_DEPTH | FTW_PHYS);
+}
+
 static void test_foreign_checkpoint(void) {
     struct vault_publisher *publisher;
     char path[VAULT_PATH_BYTES_MAX];
@@ -374,6 +396,7 @@ int main(void) {
     test_differing_rewrite();
     test_signed_ahead();
     test_origins();
+    test_fresh_copies();
     test_foreign_checkpoint();
     site_remove();
     return done();
