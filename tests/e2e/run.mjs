@@ -65,7 +65,7 @@ async function startNode() {
     { stdio: ['ignore', 'pipe', fs.openSync(path.join(base, 'serve.err'), 'w')] });
   let text = '';
   child.stdout.on('data', (data) => { text += data; });
-  for (let i = 0; i < 300 && !(/^mllp /m.test(text) && /^web /m.test(text)); i += 1) await sleep(100);
+  for (let i = 0; i < 1800 && !(/^mllp /m.test(text) && /^web /m.test(text)); i += 1) await sleep(100);
   const mllp = /^mllp (\S+)/m.exec(text);
   const web = /^web (\S+)/m.exec(text);
   if (!mllp || !web) throw new Error(`serve did not come up: ${text}${fs.readFileSync(path.join(base, 'serve.err'), 'utf8')}`);
@@ -93,7 +93,7 @@ function ask(node, where, headers = {}) {
 }
 
 async function settled(node, entries) {
-  for (let i = 0; i < 300; i += 1) {
+  for (let i = 0; i < 1800; i += 1) {
     const { body } = await ask(node, '/healthz');
     try {
       if (JSON.parse(body).applied >= entries) return true;
@@ -159,6 +159,20 @@ async function fill(node) {
 }
 
 // ---- the browser ----
+
+// A busy machine is slow, not wrong: nothing here may fail by its time.
+const PATIENCE_MS = 180000;
+function unhurried(browser) {
+  for (const name of ['newPage', 'newContext']) {
+    const make = browser[name].bind(browser);
+    browser[name] = async (options) => {
+      const made = await make(options);
+      made.setDefaultTimeout(PATIENCE_MS);
+      return made;
+    };
+  }
+  return browser;
+}
 
 const picture = (page, name, fullPage = true) => page.screenshot({ path: path.join(PICTURES, `${name}.png`), fullPage });
 
@@ -435,7 +449,7 @@ async function startViewer(node) {
   const child = spawn(PROGRAM, ['serve', node.dir, '--chart', file], { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.on('data', (data) => { text += data; });
-  for (let i = 0; i < 300 && !/^web /m.test(text); i += 1) await sleep(100);
+  for (let i = 0; i < 1800 && !/^web /m.test(text); i += 1) await sleep(100);
   if (!/^web /m.test(text)) throw new Error('the viewer did not come up');
   return { child, web: /^web (\S+)/m.exec(text)[1] };
 }
@@ -516,7 +530,9 @@ async function main() {
   try {
     await fill(node);
     await promises(node);
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: BROWSER_ARGUMENTS, env: { ...process.env, HOME: profile } });
+    browser = unhurried(await chromium.launch({
+      executablePath: CHROMIUM, args: BROWSER_ARGUMENTS, timeout: PATIENCE_MS, env: { ...process.env, HOME: profile },
+    }));
     await twoClicks(browser, node);
     await names(browser, node);
     await searching(browser, node);

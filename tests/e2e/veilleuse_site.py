@@ -79,7 +79,7 @@ class Node:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
 
-    def start(self, wait_s=30):
+    def start(self, wait_s=120):
         self.err_path = os.path.join(self.base, "serve.err")
         self.process = subprocess.Popen(
             [PROGRAM, "serve", self.dir, "--mllp", self.mllp_option, "--web", self.web_option],
@@ -108,7 +108,7 @@ class Node:
         with open(self.err_path, encoding="utf-8", errors="replace") as file:
             return file.read()[-4000:]
 
-    def stop(self, wait_s=30):
+    def stop(self, wait_s=120):
         """SIGTERM; gives the exit code."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(wait_s)
@@ -135,7 +135,7 @@ class Node:
         _, state = self.state()
         return state["roles"][role]["pid"] if state and "roles" in state else 0
 
-    def wait_until(self, what, wait_s=30):
+    def wait_until(self, what, wait_s=120):
         deadline = time.monotonic() + wait_s
         while time.monotonic() < deadline:
             if what():
