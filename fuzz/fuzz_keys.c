@@ -102,9 +102,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert(count <= RECIPIENT_COUNT_MAX);
     if (!keys_read_log_name(NULL, site_dir, name, NULL))
         assert(strlen(name) <= TLOG_ORIGIN_BYTES_MAX);
-    if (!keys_read_signer(NULL, site_dir, &signer, NULL))
+    if (!keys_read_signer(NULL, site_dir, NULL, &signer, NULL))
         assert(signer.verifier.name[0]);
-    if (!epoch_keys_open(&keys, NULL, site_dir, NULL)) {
+    if (!epoch_keys_open(&keys, NULL, site_dir, NULL, NULL)) {
         if (!epoch_keys_find(keys, 1, &key, NULL))
             assert(key);
         epoch_keys_close(keys);

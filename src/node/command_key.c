@@ -171,7 +171,7 @@ static enum err put_recovery(struct listing *listing, const char *dir) {
 
 static enum err list_text(const char *dir, struct fault *fault) {
     struct listing listing = {0};
-    enum err err = vault_epochs_each(NULL, dir, put_epoch, &listing, fault);
+    enum err err = vault_epochs_each(NULL, dir, NULL, put_epoch, &listing, fault);
     if (!err)
         err = vault_recipients_each(NULL, dir, put_recipient, &listing, fault);
     return err ? err : put_recovery(&listing, dir);
@@ -189,7 +189,7 @@ static enum err list_json(const char *dir, struct fault *fault) {
         json_object_begin(&json);
         json_name(&json, "epochs");
         json_array_begin(&json);
-        err = vault_epochs_each(NULL, dir, put_epoch, &listing, fault);
+        err = vault_epochs_each(NULL, dir, NULL, put_epoch, &listing, fault);
         json_array_end(&json);
         json_name(&json, "recipients");
         json_array_begin(&json);
@@ -424,7 +424,7 @@ static int key_export(int argc, char **argv) {
     struct fault fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
     if (!err)
-        err = vault_epoch_identity(NULL, argv[1], epoch, secret, &fault);
+        err = vault_epoch_identity(NULL, argv[1], NULL, epoch, secret, &fault);
     if (err)
         return command_fail(err, &fault);
     text_init(&text, line, sizeof line);

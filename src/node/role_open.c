@@ -149,7 +149,7 @@ static enum err give_once(struct open_role *open, struct role_link *link,
                           const struct read_request *request, struct fault *fault) {
     if (!open->is_viewer)
         return give(open, link, request->token, request->from, request->bytes_max, fault);
-    enum err err = vault_opener_open(&open->opener, open->life.sys, open->life.site_dir, fault);
+    enum err err = vault_opener_open(&open->opener, open->life.sys, open->life.site_dir, NULL, fault);
     if (!err)
         err = give(open, link, request->token, request->from, request->bytes_max, fault);
     vault_opener_close(open->opener);
@@ -265,7 +265,7 @@ int role_open_main(const struct role_start *start) {
         open->is_viewer = true;
         open->durable = start->below;
     } else if (!err) {
-        err = vault_opener_open(&open->opener, start->sys, start->site_dir, &fault);
+        err = vault_opener_open(&open->opener, start->sys, start->site_dir, NULL, &fault);
     }
     if (!err)
         err = vault_reader_open(&open->reader, start->sys, vault_dir, &fault);

@@ -123,7 +123,7 @@ int role_publish_main(const struct role_start *start) {
         err = site_role_lock(start->sys, start->site_dir, "publish", &lock_fd, &fault);
     if (!err)
         err = vault_publisher_open(&publish.publisher, start->sys, start->site_dir, NULL,
-                                   &fault);
+                                   NULL, &fault);
     if (err) {
         trace_fault("publishing cannot start", &fault);
         return err_exit_code(err);

@@ -77,7 +77,7 @@ enum err site_publish(struct sys *sys, const char *site_dir, uint64_t durable_si
     if (err)
         return err;
     if (!err)
-        err = vault_publisher_open(&publisher, sys, site_dir, NULL, fault);
+        err = vault_publisher_open(&publisher, sys, site_dir, NULL, NULL, fault);
     for (uint64_t published = 0; !err && published < durable_size;)
         err = vault_publish(publisher, durable_size, false, &published, fault);
     vault_publisher_close(publisher);
@@ -258,7 +258,7 @@ static enum err walk_vault(struct sys *sys, const char *site_dir, const struct w
     struct vault_opener *opener = NULL;
     char vault_dir[SITE_PATH_BYTES];
     site_path(vault_dir, site_dir, "vault");
-    enum err err = vault_opener_open(&opener, sys, site_dir, fault);
+    enum err err = vault_opener_open(&opener, sys, site_dir, NULL, fault);
     if (!err)
         err = vault_reader_open(&reader, sys, vault_dir, fault);
     if (!err)

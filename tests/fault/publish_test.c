@@ -7,7 +7,7 @@
 static enum err publish_steps(struct sys *sys, uint64_t size) {
     struct vault_publisher *publisher;
     uint64_t published = 0;
-    enum err err = vault_publisher_open(&publisher, sys, site_dir, memory_dir, NULL);
+    enum err err = vault_publisher_open(&publisher, sys, site_dir, NULL, memory_dir, NULL);
     if (err)
         return err;
     err = vault_publish(publisher, size, true, &published, NULL);
@@ -53,7 +53,7 @@ static bool go_on(struct sys *sys) {
     struct vault_publisher *publisher;
     uint64_t published;
     bool good = batch(writer, 1000, 3) == ERR_OK;
-    enum err err = vault_publisher_open(&publisher, sys, site_dir, memory_dir, NULL);
+    enum err err = vault_publisher_open(&publisher, sys, site_dir, NULL, memory_dir, NULL);
     site_must(err, NULL);
     arm(sys);
     for (uint64_t i = 0; i < 4; i++) {
@@ -109,7 +109,7 @@ static struct prepared prepare_lost(void) {
     site_must(batch(writer, 100, 4), NULL);
     uint64_t size = vault_writer_durable_size(writer);
     vault_writer_close(writer);
-    site_must(vault_publisher_open(&publisher, &sys, site_dir, memory_dir, NULL), NULL);
+    site_must(vault_publisher_open(&publisher, &sys, site_dir, NULL, memory_dir, NULL), NULL);
     site_path(blocked, "vault/tile/0/000.p/25");
     assert(size == 25);
     int result = mkdir(blocked, 0755); /* no tile of this name can be put there */
@@ -129,7 +129,7 @@ static bool after_a_loss(struct sys *sys) {
     struct vault_writer *writer = open_writer(sys);
     struct vault_publisher *publisher;
     uint64_t published, size = vault_writer_durable_size(writer);
-    enum err err = vault_publisher_open(&publisher, sys, site_dir, memory_dir, NULL);
+    enum err err = vault_publisher_open(&publisher, sys, site_dir, NULL, memory_dir, NULL);
     site_must(err, NULL);
     assert(size == 21);
     arm(sys);
