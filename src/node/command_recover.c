@@ -122,7 +122,7 @@ static enum err publish_all(const char *dir, const char *vault_dir, struct fault
     if (!err)
         err = vault_reader_size(reader, &size, fault);
     vault_reader_close(reader);
-    return err ? err : site_publish(NULL, dir, size, fault);
+    return err ? err : site_publish(NULL, dir, NULL, size, fault);
 }
 
 static enum err adopt(const char *copy, const char *dir, const char *node, const uint8_t *secret,
