@@ -2,6 +2,7 @@
 #include "node/node.h"
 
 #include "formats/age/age.h"
+#include "node/backup.h"
 #include "node/config.h"
 #include "node/options.h"
 #include "node/passphrase.h"
@@ -22,6 +23,8 @@ static const char key_usage[] =
     "       veilleuse key new-recovery DIR [--shares K/N] [--sheets FILE.pdf]\n"
     "       veilleuse key drop-epoch DIR EPOCH [--why TEXT]\n"
     "       veilleuse key export DIR EPOCH\n"
+    "       veilleuse key backup DIR FILE [--to AGE1...]\n"
+    "       veilleuse key restore FILE DIR [--shares-file FILE | --identity FILE]\n"
     "       veilleuse key passphrase DIR [--remove] [--new-passphrase-file FILE]\n"
     "       veilleuse key recover COPY DIR [--shares-file FILE] [--node ID]\n"
     "Each takes --passphrase-file FILE where the keys of DIR have a passphrase.";
@@ -509,6 +512,8 @@ int node_key_command(int argc, char **argv) {
         {"export", key_export},
         {"passphrase", node_key_passphrase},
         {"recover", node_key_recover},
+        {"backup", node_key_backup},
+        {"restore", node_key_restore},
     };
     for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof subcommands[0]; i++)
         if (!strcmp(argv[1], subcommands[i].name))

@@ -70,6 +70,9 @@ struct vault_entry {
 MUST_CHECK enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
                                  const uint8_t *recovery, struct fault *fault);
 
+/* Those of its directories, and of its keys, that are not there: a copy has no empty ones. */
+MUST_CHECK enum err vault_make_dirs(struct sys *sys, const char *site_dir, struct fault *fault);
+
 /* ---- a passphrase on the secret key files of a site ---- */
 
 #define VAULT_SALT_BYTES 16
