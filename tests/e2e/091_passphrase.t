@@ -14,6 +14,7 @@ import struct
 import subprocess
 import termios
 import time
+import urllib.request
 
 from veilleuse_site import PROGRAM, Node, Sender, ack_code, adt, done, note, ok, run, same
 
@@ -249,6 +250,19 @@ try:
     sender.close()
     same(node.stop(), 0, "stop")
     same(secret_files(node.dir)["node.key"], locked["node.key"], "its files are as they were")
+
+    # Pages of the past, whose sources are read with the keys, each time anew.
+    past = os.path.join(node.base, "past.db")
+    same(quiet("rebuild", node.dir, "--until-entry", "20", "--out", past)[0], 77, "a chart of the past needs it")
+    same(quiet("rebuild", node.dir, "--until-entry", "20", "--out", past, *unlock)[0], 0, "and is made with it")
+    same(quiet("serve", node.dir, "--chart", past)[0], 78, "so do its pages")
+    viewer = subprocess.Popen([PROGRAM, "serve", node.dir, "--chart", past, *unlock], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              start_new_session=True)
+    address = viewer.stdout.readline().decode().split()[1]
+    pages = [urllib.request.urlopen(f"{address}entry/{number}", timeout=30).read() for number in (5, 5, 6)]
+    ok(all(b"DUPONT" in page for page in pages), "where the message behind a figure is shown", pages[0][:300])
+    viewer.send_signal(signal.SIGTERM)
+    same(viewer.wait(30), 0, "they stop")
 
     # The next epoch of the origin writes the signing key anew.
     with open(node.dir + "/vault/verifier", encoding="ascii") as file:
