@@ -108,6 +108,8 @@ def memory_of(pid):
                 if not found or found[4] != "0":  # files hold no secrets of ours
                     continue
                 start, end = int(found[1], 16), int(found[2], 16)
+                if end - start > 1 << 30:  # reserved by a sanitizer
+                    continue
                 try:
                     memory.seek(start)
                     parts.append(memory.read(end - start))
