@@ -9,7 +9,7 @@ BUILD  := build/$(MODE)
 # The parts, lowest first: a part may include those before it (tests/house.sh checks).
 PARTS := base formats/hl7 formats/tlog formats/age formats/slip39 vault facts chart paper roles feeds web simulate node
 
-PACKAGES := libsodium nettle libzstd sqlite3 libmicrohttpd jansson libseccomp pangocairo
+PACKAGES := libsodium nettle libzstd sqlite3 libmicrohttpd jansson libseccomp libbsd pangocairo
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 # Debian's libzint has no .pc file.
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lzint -lm

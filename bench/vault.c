@@ -148,7 +148,8 @@ struct shared {
 static void publish_all(const char *dir, struct shared *shared) {
     struct vault_publisher *publisher;
     struct fault fault = {0};
-    bench_must(vault_publisher_open(&publisher, NULL, dir, dir, &fault), "opening the publisher");
+    bench_must(vault_publisher_open(&publisher, NULL, dir, NULL, dir, &fault),
+               "opening the publisher");
     for (;;) {
         bool is_over = __atomic_load_n(&shared->is_over, __ATOMIC_ACQUIRE);
         uint64_t size = __atomic_load_n(&shared->durable, __ATOMIC_ACQUIRE);

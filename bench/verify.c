@@ -16,7 +16,8 @@ static void fill(const char *dir, uint64_t count) {
     for (uint64_t done = 0; done < count; done += 2048)
         site_batch(writer, &bodies, 2048);
     uint64_t size = vault_writer_durable_size(writer), published = 0;
-    bench_must(vault_publisher_open(&publisher, NULL, dir, dir, &fault), "opening the publisher");
+    bench_must(vault_publisher_open(&publisher, NULL, dir, NULL, dir, &fault),
+               "opening the publisher");
     int64_t since = bench_now_us();
     while (published < size)
         bench_must(vault_publish(publisher, size, false, &published, &fault), "publishing");

@@ -26,6 +26,7 @@ static void clean_up(void) {
     static const char *const files[] = {"keys/node.key",
                                         "keys/recipients",
                                         "keys/signing.key",
+                                        "keys/changing",
                                         "vault/verifier",
                                         "vault/recovery",
                                         "vault/keys/1",
@@ -81,20 +82,24 @@ static void check_signed_tree(struct bytes in) {
 
 /* The first byte chooses the file. Whatever it holds is read, or refused. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char *const names[] = {"vault/recovery", "keys/recipients", "vault/keys/1",
-                                        "vault/verifier", "keys/signing.key"};
+    static const char *const names[] = {"vault/recovery", "keys/recipients",  "vault/keys/1",
+                                        "vault/verifier", "keys/signing.key", "keys/changing"};
+    /* The key of the locked files of the corpus; none is worked out from a passphrase here. */
+    static const struct vault_unlock unlock = {
+        .salt = "sixteen letters!", .passes = 1, .memory_bytes = 8192};
     if (size == 0)
         return 0;
     if (!site_dir[0])
         make_site();
     check_signed_tree(bytes_from(data, size));
-    put_file(names[data[0] % 5], data + 1, size - 1);
+    put_file(names[data[0] % 6], data + 1, size - 1);
     char vault_dir[80], name[TLOG_ORIGIN_BYTES_MAX + 1];
     struct vault_recovery recovery;
     struct tlog_signer signer;
     struct epoch_keys *keys;
     const uint8_t *key;
     size_t count = 0;
+    bool locked;
     snprintf(vault_dir, sizeof vault_dir, "%s/vault", site_dir);
     if (!vault_recovery_read(NULL, vault_dir, &recovery, NULL))
         assert(recovery.threshold > 0 && recovery.share_count <= VAULT_SHARE_COUNT_MAX);
@@ -102,12 +107,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert(count <= RECIPIENT_COUNT_MAX);
     if (!keys_read_log_name(NULL, site_dir, name, NULL))
         assert(strlen(name) <= TLOG_ORIGIN_BYTES_MAX);
-    if (!keys_read_signer(NULL, site_dir, &signer, NULL))
+    if (!keys_read_signer(NULL, site_dir, &unlock, &signer, NULL))
         assert(signer.verifier.name[0]);
-    if (!epoch_keys_open(&keys, NULL, site_dir, NULL)) {
+    if (!epoch_keys_open(&keys, NULL, site_dir, &unlock, NULL)) {
         if (!epoch_keys_find(keys, 1, &key, NULL))
             assert(key);
         epoch_keys_close(keys);
     }
+    if (vault_keys_are_locked(NULL, site_dir, &locked, NULL))
+        locked = false;
+    char path[128]; /* while it is there no other key file counts */
+    snprintf(path, sizeof path, "%s/keys/changing", site_dir);
+    unlink(path);
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "chart/chart.h"
 #include "node/options.h"
+#include "node/passphrase.h"
 #include "node/site.h"
 #include "node/site_chart.h"
 
@@ -19,9 +20,11 @@
 
 static const char chart_usage[] =
     "chart DIR census [WARD] | patient|results|moves|allergies|diagnoses|documents [NUMBER] | feeds "
-    "| aside | state | digest [--patient NUMBER] [--ward CODE] [--id N] [--json] [--file CHART]";
+    "| aside | state | digest [--patient NUMBER] [--ward CODE] [--id N] [--json] [--file CHART] "
+    "[--passphrase-file FILE]";
 
-static const char rebuild_usage[] = "rebuild DIR [[--until TIME] [--until-entry N] --out FILE]";
+static const char rebuild_usage[] =
+    "rebuild DIR [[--until TIME] [--until-entry N] --out FILE] [--passphrase-file FILE]";
 
 /* ---- fresh answers ---- */
 
@@ -89,26 +92,30 @@ static void wait_for_chart(const char *dir) {
 }
 
 /* Under the lock, with no node: the chart takes in what it lacks. */
-static enum err bring_current_up(const char *dir, const struct config *config, struct fault *fault) {
+static enum err bring_current_up(const char *dir, const struct vault_unlock *unlock,
+                                 const struct config *config, struct fault *fault) {
     char path[SITE_PATH_BYTES];
     uint64_t generation = 0, taken;
     enum err err = chart_current_path(NULL, dir, path, sizeof path, &generation, fault);
     if (!err)
-        err = site_chart_bring_up(dir, path, config, &taken, fault);
+        err = site_chart_bring_up(dir, unlock, path, config, &taken, fault);
     if (err != ERR_NOT_FOUND && err != ERR_STATE && err != ERR_CORRUPT)
         return err;
     *fault = (struct fault){0};
-    err = site_chart_make(dir, config, generation + 1, &taken, fault);
+    err = site_chart_make(dir, unlock, config, generation + 1, &taken, fault);
     return err ? err : chart_switch_to(NULL, dir, generation + 1, fault);
 }
 
-static enum err freshen(const char *dir, const struct config *config, struct fault *fault) {
+static enum err freshen(const char *dir, struct unlocking *unlocking, const struct config *config,
+                        struct fault *fault) {
     int lock_fd;
     if (site_lock(NULL, dir, &lock_fd, &(struct fault){0})) {
         wait_for_chart(dir);
         return ERR_OK;
     }
-    enum err err = bring_current_up(dir, config, fault);
+    enum err err = unlocking_need(unlocking, dir, fault);
+    if (!err)
+        err = bring_current_up(dir, unlocking->unlock, config, fault);
     sys_close(NULL, lock_fd);
     return err;
 }
@@ -218,9 +225,14 @@ int node_chart_command(int argc, char **argv) {
     bool json = false;
     const char *patient = NULL, *ward = NULL, *file = NULL;
     uint64_t id = UINT64_MAX;
-    const struct option_spec specs[] = {
-        {"json", &json, NULL, NULL}, {"patient", NULL, &patient, NULL}, {"ward", NULL, &ward, NULL},
-        {"file", NULL, &file, NULL}, {"id", NULL, NULL, &id},           {0}};
+    struct unlocking unlocking = {0};
+    const struct option_spec specs[] = {{"json", &json, NULL, NULL},
+                                        {"patient", NULL, &patient, NULL},
+                                        {"ward", NULL, &ward, NULL},
+                                        {"file", NULL, &file, NULL},
+                                        {"id", NULL, NULL, &id},
+                                        {"passphrase-file", NULL, &unlocking.file, NULL},
+                                        {0}};
     int count;
     if (!options_read(argc, argv, specs, &count) || count < 2 || count > 3 ||
         !is_question(argv[2]))
@@ -234,7 +246,8 @@ int node_chart_command(int argc, char **argv) {
     if (!err)
         err = config_read(&config, NULL, argv[1], &fault);
     if (!err && !file)
-        err = freshen(argv[1], &config, &fault);
+        err = freshen(argv[1], &unlocking, &config, &fault);
+    unlocking_end(&unlocking);
     if (!err && !file)
         err = chart_current_path(NULL, argv[1], path, sizeof path, &generation, &fault);
     if (!err)
@@ -264,8 +277,8 @@ static enum err read_moment(const char *until, const struct config *config, int6
 }
 
 /* Make the next generation beside the living one, then switch: through the running node, or under the lock. */
-static enum err rebuild_current(const char *dir, const struct config *config, uint64_t *taken,
-                                struct fault *fault) {
+static enum err rebuild_current(const char *dir, const struct vault_unlock *unlock,
+                                const struct config *config, uint64_t *taken, struct fault *fault) {
     char path[SITE_PATH_BYTES];
     uint64_t generation = 0;
     int lock_fd = -1;
@@ -276,7 +289,7 @@ static enum err rebuild_current(const char *dir, const struct config *config, ui
         err = ERR_OK;
     }
     if (!err)
-        err = site_chart_make(dir, config, generation + 1, taken, fault);
+        err = site_chart_make(dir, unlock, config, generation + 1, taken, fault);
     if (!err)
         err = chart_switch_to(NULL, dir, generation + 1, fault);
     if (err || is_ours)
@@ -294,9 +307,11 @@ static enum err rebuild_current(const char *dir, const struct config *config, ui
 int node_rebuild_command(int argc, char **argv) {
     const char *until = NULL, *out = NULL;
     struct past_limits limits = {INSTANT_NONE, CHART_NO_ENTRY};
+    struct unlocking unlocking = {0};
     const struct option_spec specs[] = {{"until", NULL, &until, NULL},
                                         {"until-entry", NULL, NULL, &limits.until_entry},
                                         {"out", NULL, &out, NULL},
+                                        {"passphrase-file", NULL, &unlocking.file, NULL},
                                         {0}};
     int count;
     bool is_read = options_read(argc, argv, specs, &count) && count == 1;
@@ -313,8 +328,12 @@ int node_rebuild_command(int argc, char **argv) {
     if (!err && until)
         err = read_moment(until, &config, &limits.until, &fault);
     if (!err)
-        err = is_past ? site_chart_make_past(argv[1], &config, &limits, out, &taken, &fault)
-                      : rebuild_current(argv[1], &config, &taken, &fault);
+        err = unlocking_need(&unlocking, argv[1], &fault);
+    if (!err)
+        err = is_past ? site_chart_make_past(argv[1], unlocking.unlock, &config, &limits, out,
+                                             &taken, &fault)
+                      : rebuild_current(argv[1], unlocking.unlock, &config, &taken, &fault);
+    unlocking_end(&unlocking);
     if (err)
         return command_fail(err, &fault);
     double seconds = (double)(sys_monotonic_us(NULL) - start) / 1e6;

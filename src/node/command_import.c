@@ -4,6 +4,7 @@
 #include "formats/hl7/hl7.h"
 #include "node/node.h"
 #include "node/options.h"
+#include "node/passphrase.h"
 #include "roles/roles.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ struct import {
     bool is_linked;
     uint64_t sent, answered, taken, repeats;
     enum err refused;
+    struct unlocking unlocking; /* needed by the writer alone */
 };
 
 static enum err take_answers(struct import *import, uint64_t until) {
@@ -333,15 +335,23 @@ static enum err import_path(struct import *import, const char *path, struct faul
 
 /* ---- the command ---- */
 
+static enum err begin_writer(struct import *import, const char *dir, struct fault *fault) {
+    int role_fd;
+    struct vault_writer_options options = {0};
+    enum err err = site_role_lock(NULL, dir, "commit", &role_fd, fault);
+    if (!err)
+        err = unlocking_need(&import->unlocking, dir, fault);
+    options.unlock = import->unlocking.unlock;
+    return err ? err : vault_writer_open(&import->writer, NULL, dir, &options, fault);
+}
+
 static enum err import_begin(struct import *import, const char *dir, struct fault *fault) {
     struct ipc control;
     struct bytes answer;
-    int fd = -1, lock_fd, role_fd;
+    int fd = -1, lock_fd;
     enum err err = site_lock(NULL, dir, &lock_fd, fault);
-    if (!err) {
-        err = site_role_lock(NULL, dir, "commit", &role_fd, fault);
-        return err ? err : vault_writer_open(&import->writer, NULL, dir, NULL, fault);
-    }
+    if (!err)
+        return begin_writer(import, dir, fault);
     *fault = (struct fault){0};
     err = control_connect(NULL, dir, &control, fault);
     if (err)
@@ -361,7 +371,7 @@ static enum err end_writer(struct import *import, const char *dir, struct fault 
     vault_writer_close(import->writer);
     if (err)
         return fault_set(fault, err, "not everything was stored; import the same files again");
-    return site_publish(NULL, dir, durable, fault);
+    return site_publish(NULL, dir, import->unlocking.unlock, durable, fault);
 }
 
 static enum err import_end(struct import *import, const char *dir, struct fault *fault) {
@@ -374,11 +384,12 @@ static enum err import_end(struct import *import, const char *dir, struct fault 
 }
 
 int node_import_command(int argc, char **argv) {
-    const struct option_spec specs[] = {{0}};
+    struct import import = {0};
+    const struct option_spec specs[] = {{"passphrase-file", NULL, &import.unlocking.file, NULL},
+                                        {0}};
     int count;
     if (!options_read(argc, argv, specs, &count) || count < 2)
-        return command_usage("import DIR PATH...");
-    struct import import = {0};
+        return command_usage("import DIR PATH... [--passphrase-file FILE]");
     struct fault fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
     if (!err)
@@ -388,6 +399,7 @@ int node_import_command(int argc, char **argv) {
     for (int i = 2; i <= count && !err; i++)
         err = import_path(&import, argv[i], &fault);
     enum err end = import_end(&import, argv[1], &fault);
+    unlocking_end(&import.unlocking);
     err = err ? err : end;
     printf("%llu messages, %llu stored, %llu repeats\n", (unsigned long long)import.sent,
            (unsigned long long)import.taken, (unsigned long long)import.repeats);

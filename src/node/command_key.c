@@ -2,8 +2,10 @@
 #include "node/node.h"
 
 #include "formats/age/age.h"
+#include "node/backup.h"
 #include "node/config.h"
 #include "node/options.h"
+#include "node/passphrase.h"
 #include "node/recovery.h"
 #include "node/site.h"
 #include "roles/roles.h"
@@ -21,11 +23,16 @@ static const char key_usage[] =
     "       veilleuse key new-recovery DIR [--shares K/N] [--sheets FILE.pdf]\n"
     "       veilleuse key drop-epoch DIR EPOCH [--why TEXT]\n"
     "       veilleuse key export DIR EPOCH\n"
-    "       veilleuse key recover COPY DIR [--shares-file FILE] [--node ID]";
+    "       veilleuse key backup DIR FILE [--to AGE1...]\n"
+    "       veilleuse key restore FILE DIR [--shares-file FILE | --identity FILE]\n"
+    "       veilleuse key passphrase DIR [--remove] [--new-passphrase-file FILE]\n"
+    "       veilleuse key recover COPY DIR [--shares-file FILE] [--node ID]\n"
+    "Each takes --passphrase-file FILE where the keys of DIR have a passphrase.";
 
 /* ---- orders: by the running node's commit, or under its lock ---- */
 
-static enum err obey_alone(const char *dir, const struct keys_request *request, uint64_t *number,
+static enum err obey_alone(const char *dir, struct unlocking *unlocking,
+                           const struct keys_request *request, uint64_t *number,
                            struct fault *fault) {
     struct vault_writer *writer;
     uint32_t count = 0;
@@ -35,7 +42,10 @@ static enum err obey_alone(const char *dir, const struct keys_request *request, 
     enum err err = site_role_lock(NULL, dir, "commit", &lock_fd, fault);
     if (err)
         return err;
-    err = vault_writer_open(&writer, NULL, dir, &options, fault);
+    err = unlocking_need(unlocking, dir, fault);
+    options.unlock = unlocking->unlock;
+    if (!err)
+        err = vault_writer_open(&writer, NULL, dir, &options, fault);
     if (err) {
         sys_close(NULL, lock_fd);
         return err;
@@ -51,7 +61,7 @@ static enum err obey_alone(const char *dir, const struct keys_request *request, 
     uint64_t durable = vault_writer_durable_size(writer);
     vault_writer_close(writer);
     sys_close(NULL, lock_fd);
-    return err ? err : site_publish(NULL, dir, durable, fault);
+    return err ? err : site_publish(NULL, dir, unlocking->unlock, durable, fault);
 }
 
 static enum err await_answer(struct ipc *ipc, uint64_t *number, struct fault *fault) {
@@ -76,15 +86,15 @@ static enum err await_answer(struct ipc *ipc, uint64_t *number, struct fault *fa
     }
 }
 
-static enum err order(const char *dir, const struct keys_request *request, uint64_t *number,
-                      struct fault *fault) {
+static enum err order(const char *dir, struct unlocking *unlocking,
+                      const struct keys_request *request, uint64_t *number, struct fault *fault) {
     struct ipc control, ipc;
     struct bytes answer;
     int fd = -1, lock_fd;
     struct fault own = {0};
     enum err err = site_lock(NULL, dir, &lock_fd, &own);
     if (!err) {
-        err = obey_alone(dir, request, number, fault);
+        err = obey_alone(dir, unlocking, request, number, fault);
         sys_close(NULL, lock_fd);
         return err;
     }
@@ -102,6 +112,17 @@ static enum err order(const char *dir, const struct keys_request *request, uint6
         err = await_answer(&ipc, number, fault);
     ipc_release(&ipc);
     return err;
+}
+
+/* Before anything is changed: without a node the keys will be read here, and nothing may stay half done for want of a
+ * passphrase. */
+static enum err be_ready(const char *dir, struct unlocking *unlocking, struct fault *fault) {
+    struct fault own = {0};
+    int lock_fd;
+    if (site_lock(NULL, dir, &lock_fd, &own))
+        return ERR_OK; /* a node runs, and has them */
+    sys_close(NULL, lock_fd);
+    return unlocking_need(unlocking, dir, fault);
 }
 
 /* ---- list ---- */
@@ -169,15 +190,19 @@ static enum err put_recovery(struct listing *listing, const char *dir) {
     return ERR_OK;
 }
 
-static enum err list_text(const char *dir, struct fault *fault) {
+static enum err list_text(const char *dir, const struct vault_unlock *unlock, struct fault *fault) {
     struct listing listing = {0};
-    enum err err = vault_epochs_each(NULL, dir, put_epoch, &listing, fault);
+    enum err err = vault_epochs_each(NULL, dir, unlock, put_epoch, &listing, fault);
     if (!err)
         err = vault_recipients_each(NULL, dir, put_recipient, &listing, fault);
-    return err ? err : put_recovery(&listing, dir);
+    if (!err)
+        err = put_recovery(&listing, dir);
+    if (!err)
+        printf("The secret keys %s a passphrase.\n", unlock ? "have" : "do not have");
+    return err;
 }
 
-static enum err list_json(const char *dir, struct fault *fault) {
+static enum err list_json(const char *dir, const struct vault_unlock *unlock, struct fault *fault) {
     struct arena arena;
     struct text text;
     struct json json;
@@ -189,7 +214,7 @@ static enum err list_json(const char *dir, struct fault *fault) {
         json_object_begin(&json);
         json_name(&json, "epochs");
         json_array_begin(&json);
-        err = vault_epochs_each(NULL, dir, put_epoch, &listing, fault);
+        err = vault_epochs_each(NULL, dir, unlock, put_epoch, &listing, fault);
         json_array_end(&json);
         json_name(&json, "recipients");
         json_array_begin(&json);
@@ -198,6 +223,7 @@ static enum err list_json(const char *dir, struct fault *fault) {
         json_array_end(&json);
         if (!err)
             err = put_recovery(&listing, dir);
+        json_member_bool(&json, "passphrase", unlock);
         json_object_end(&json);
     }
     if (!err)
@@ -208,22 +234,30 @@ static enum err list_json(const char *dir, struct fault *fault) {
 
 static int key_list(int argc, char **argv) {
     bool json = false;
-    const struct option_spec specs[] = {{"json", &json, NULL, NULL}, {0}};
+    struct unlocking unlocking = {0};
+    const struct option_spec specs[] = {
+        {"json", &json, NULL, NULL}, {"passphrase-file", NULL, &unlocking.file, NULL}, {0}};
     int count;
     if (!options_read(argc, argv, specs, &count) || count != 1)
         return command_usage(key_usage);
     struct fault fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
     if (!err)
-        err = json ? list_json(argv[1], &fault) : list_text(argv[1], &fault);
+        err = unlocking_need(&unlocking, argv[1], &fault);
+    if (!err)
+        err = json ? list_json(argv[1], unlocking.unlock, &fault)
+                   : list_text(argv[1], unlocking.unlock, &fault);
+    unlocking_end(&unlocking);
     return err ? command_fail(err, &fault) : 0;
 }
 
 /* ---- rotate, recipients ---- */
 
-static int rotate(const char *dir, struct fault *fault) {
+static int rotate(const char *dir, struct unlocking *unlocking, struct fault *fault) {
     uint64_t epoch = 0;
-    enum err err = order(dir, &(struct keys_request){.order = KEYS_ROTATE}, &epoch, fault);
+    enum err err =
+        order(dir, unlocking, &(struct keys_request){.order = KEYS_ROTATE}, &epoch, fault);
+    unlocking_end(unlocking);
     if (err)
         return command_fail(err, fault);
     printf("epoch %llu begins\n", (unsigned long long)epoch);
@@ -231,20 +265,22 @@ static int rotate(const char *dir, struct fault *fault) {
 }
 
 static int key_rotate(int argc, char **argv) {
-    const struct option_spec specs[] = {{0}};
+    struct unlocking unlocking = {0};
+    const struct option_spec specs[] = {{"passphrase-file", NULL, &unlocking.file, NULL}, {0}};
     int count;
     if (!options_read(argc, argv, specs, &count) || count != 1)
         return command_usage(key_usage);
     struct fault fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
-    return err ? command_fail(err, &fault) : rotate(argv[1], &fault);
+    return err ? command_fail(err, &fault) : rotate(argv[1], &unlocking, &fault);
 }
 
-static enum err wrap_past(const char *dir, const uint8_t *public_key, struct fault *fault) {
+static enum err wrap_past(const char *dir, struct unlocking *unlocking, const uint8_t *public_key,
+                          struct fault *fault) {
     uint64_t wrapped = 0;
     struct keys_request request = {.order = KEYS_WRAP_PAST,
                                    .public_key = bytes_from(public_key, VAULT_PUBLIC_KEY_BYTES)};
-    enum err err = order(dir, &request, &wrapped, fault);
+    enum err err = order(dir, unlocking, &request, &wrapped, fault);
     if (!err)
         printf("%llu earlier epochs are wrapped to it too\n", (unsigned long long)wrapped);
     return err;
@@ -253,8 +289,11 @@ static enum err wrap_past(const char *dir, const uint8_t *public_key, struct fau
 static int key_add_recipient(int argc, char **argv) {
     const char *label = NULL;
     bool past = false;
-    const struct option_spec specs[] = {
-        {"label", NULL, &label, NULL}, {"past", &past, NULL, NULL}, {0}};
+    struct unlocking unlocking = {0};
+    const struct option_spec specs[] = {{"label", NULL, &label, NULL},
+                                        {"past", &past, NULL, NULL},
+                                        {"passphrase-file", NULL, &unlocking.file, NULL},
+                                        {0}};
     int count;
     uint8_t public_key[VAULT_PUBLIC_KEY_BYTES];
     if (!options_read(argc, argv, specs, &count) || count != 2 || !label)
@@ -265,15 +304,18 @@ static int key_add_recipient(int argc, char **argv) {
     }
     struct fault fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
+    if (!err)
+        err = be_ready(argv[1], &unlocking, &fault);
     if (!err && past)
-        err = wrap_past(argv[1], public_key, &fault);
+        err = wrap_past(argv[1], &unlocking, public_key, &fault);
     if (!err)
         err = vault_recipient_add(NULL, argv[1], public_key, label, &fault);
-    return err ? command_fail(err, &fault) : rotate(argv[1], &fault);
+    return err ? command_fail(err, &fault) : rotate(argv[1], &unlocking, &fault);
 }
 
 static int key_remove_recipient(int argc, char **argv) {
-    const struct option_spec specs[] = {{0}};
+    struct unlocking unlocking = {0};
+    const struct option_spec specs[] = {{"passphrase-file", NULL, &unlocking.file, NULL}, {0}};
     int count;
     if (!options_read(argc, argv, specs, &count) || count != 2)
         return command_usage(key_usage);
@@ -284,13 +326,16 @@ static int key_remove_recipient(int argc, char **argv) {
     struct fault fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
     if (!err)
+        err = be_ready(argv[1], &unlocking, &fault);
+    if (!err)
         err = vault_recipient_remove(NULL, argv[1], argv[2], &fault);
-    return err ? command_fail(err, &fault) : rotate(argv[1], &fault);
+    return err ? command_fail(err, &fault) : rotate(argv[1], &unlocking, &fault);
 }
 
 /* ---- a new recovery key ---- */
 
-static enum err replace_recovery(const char *dir, struct recovery *recovery, const char *sheets,
+static enum err replace_recovery(const char *dir, struct unlocking *unlocking,
+                                 struct recovery *recovery, const char *sheets,
                                  struct fault *fault) {
     struct config config;
     struct fault none = {0};
@@ -302,7 +347,7 @@ static enum err replace_recovery(const char *dir, struct recovery *recovery, con
     if (!err)
         err = recovery_give_out(recovery, config.name, origin, sheets, fault);
     if (!err)
-        err = wrap_past(dir, recovery->public_key, fault);
+        err = wrap_past(dir, unlocking, recovery->public_key, fault);
     if (err)
         return err;
     if (vault_recipient_remove(NULL, dir, "recovery", &none) && none.code != ERR_NOT_FOUND) {
@@ -315,8 +360,11 @@ static enum err replace_recovery(const char *dir, struct recovery *recovery, con
 
 static int key_new_recovery(int argc, char **argv) {
     const char *split = "3/5", *sheets = NULL;
-    const struct option_spec specs[] = {
-        {"shares", NULL, &split, NULL}, {"sheets", NULL, &sheets, NULL}, {0}};
+    struct unlocking unlocking = {0};
+    const struct option_spec specs[] = {{"shares", NULL, &split, NULL},
+                                        {"sheets", NULL, &sheets, NULL},
+                                        {"passphrase-file", NULL, &unlocking.file, NULL},
+                                        {0}};
     int count;
     struct recovery recovery = {0};
     if (!options_read(argc, argv, specs, &count) || count != 1)
@@ -326,13 +374,15 @@ static int key_new_recovery(int argc, char **argv) {
     struct fault fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
     if (!err)
-        err = replace_recovery(argv[1], &recovery, sheets, &fault);
+        err = be_ready(argv[1], &unlocking, &fault);
+    if (!err)
+        err = replace_recovery(argv[1], &unlocking, &recovery, sheets, &fault);
     recovery_clear(&recovery);
     if (err)
         return command_fail(err, &fault);
     printf("The shares given out before open the epochs up to now, and none that begins from here "
            "on.\n");
-    return rotate(argv[1], &fault);
+    return rotate(argv[1], &unlocking, &fault);
 }
 
 /* ---- erasing ---- */
@@ -351,7 +401,8 @@ static enum err look_for_facts(void *owner, uint64_t index, const struct vault_e
 }
 
 /* What people entered during a downtime must have been given back first. */
-static enum err may_erase(const char *dir, uint32_t epoch, struct fault *fault) {
+static enum err may_erase(const char *dir, struct unlocking *unlocking, uint32_t epoch,
+                          struct fault *fault) {
     uint64_t from, to;
     struct looked looked = {0};
     struct fault own = {0};
@@ -361,7 +412,10 @@ static enum err may_erase(const char *dir, uint32_t epoch, struct fault *fault) 
     if (err)
         *fault = own;
     if (!err)
-        err = site_each_entry(NULL, dir, from, to, false, look_for_facts, &looked, fault);
+        err = unlocking_need(unlocking, dir, fault);
+    if (!err)
+        err = site_each_entry(NULL, dir, unlocking->unlock, from, to, false, look_for_facts,
+                              &looked, fault);
     if (!err && looked.facts)
         err = fault_set_at(
             fault, ERR_STATE,
@@ -381,7 +435,9 @@ static bool read_epoch(const char *text, uint32_t *epoch) {
 
 static int key_drop_epoch(int argc, char **argv) {
     const char *why = "ordered on the command line";
-    const struct option_spec specs[] = {{"why", NULL, &why, NULL}, {0}};
+    struct unlocking unlocking = {0};
+    const struct option_spec specs[] = {
+        {"why", NULL, &why, NULL}, {"passphrase-file", NULL, &unlocking.file, NULL}, {0}};
     int count;
     uint32_t epoch;
     uint64_t now;
@@ -396,11 +452,12 @@ static int key_drop_epoch(int argc, char **argv) {
     struct fault fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
     if (!err)
-        err = may_erase(argv[1], epoch, &fault);
+        err = may_erase(argv[1], &unlocking, epoch, &fault);
     struct keys_request request = {
         .order = KEYS_ERASE, .epoch = epoch, .why = bytes_from_string(why)};
     if (!err)
-        err = order(argv[1], &request, &now, &fault);
+        err = order(argv[1], &unlocking, &request, &now, &fault);
+    unlocking_end(&unlocking);
     if (err)
         return command_fail(err, &fault);
     printf(
@@ -411,7 +468,8 @@ static int key_drop_epoch(int argc, char **argv) {
 }
 
 static int key_export(int argc, char **argv) {
-    const struct option_spec specs[] = {{0}};
+    struct unlocking unlocking = {0};
+    const struct option_spec specs[] = {{"passphrase-file", NULL, &unlocking.file, NULL}, {0}};
     int count;
     uint32_t epoch;
     uint8_t secret[VAULT_PUBLIC_KEY_BYTES];
@@ -424,7 +482,10 @@ static int key_export(int argc, char **argv) {
     struct fault fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
     if (!err)
-        err = vault_epoch_identity(NULL, argv[1], epoch, secret, &fault);
+        err = unlocking_need(&unlocking, argv[1], &fault);
+    if (!err)
+        err = vault_epoch_identity(NULL, argv[1], unlocking.unlock, epoch, secret, &fault);
+    unlocking_end(&unlocking);
     if (err)
         return command_fail(err, &fault);
     text_init(&text, line, sizeof line);
@@ -449,7 +510,10 @@ int node_key_command(int argc, char **argv) {
         {"new-recovery", key_new_recovery},
         {"drop-epoch", key_drop_epoch},
         {"export", key_export},
+        {"passphrase", node_key_passphrase},
         {"recover", node_key_recover},
+        {"backup", node_key_backup},
+        {"restore", node_key_restore},
     };
     for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof subcommands[0]; i++)
         if (!strcmp(argv[1], subcommands[i].name))

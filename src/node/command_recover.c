@@ -11,28 +11,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define SHARES_BYTES_MAX ((size_t)64 << 10)
-#define COPY_BYTES       ((size_t)1 << 20)
+#define COPY_BYTES ((size_t)1 << 20)
 
 static const char recover_usage[] = "key recover COPY DIR [--shares-file FILE] [--node ID]";
-
-static enum err read_shares(const char *path, char *buffer, struct bytes *text,
-                            struct fault *fault) {
-    size_t filled = 0;
-    ssize_t size;
-    enum err err = ERR_OK;
-    if (path) {
-        err = sys_read_file(NULL, path, buffer, SHARES_BYTES_MAX, &filled, fault);
-    } else {
-        if (isatty(STDIN_FILENO))
-            fprintf(stderr, "Type the shares, one a line, then an empty line (Ctrl-D):\n");
-        while (filled < SHARES_BYTES_MAX && (size = sys_read(NULL, STDIN_FILENO, buffer + filled,
-                                                             SHARES_BYTES_MAX - filled)) > 0)
-            filled += (size_t)size;
-    }
-    *text = bytes_from(buffer, filled);
-    return err;
-}
 
 static enum err copy_file(const char *from, const char *to, uint8_t *buffer, struct fault *fault) {
     ssize_t size = 0;
@@ -122,7 +103,7 @@ static enum err publish_all(const char *dir, const char *vault_dir, struct fault
     if (!err)
         err = vault_reader_size(reader, &size, fault);
     vault_reader_close(reader);
-    return err ? err : site_publish(NULL, dir, size, fault);
+    return err ? err : site_publish(NULL, dir, NULL, size, fault);
 }
 
 static enum err adopt(const char *copy, const char *dir, const char *node, const uint8_t *secret,
@@ -163,7 +144,7 @@ static enum err check_copy(const char *copy, struct fault *fault) {
 
 static enum err recover(const char *path, const char *dir, const char *shares_path,
                         const char *node, struct fault *fault) {
-    char copy[SITE_PATH_BYTES], *buffer = sodium_malloc(SHARES_BYTES_MAX);
+    char copy[SITE_PATH_BYTES], *buffer = sodium_malloc(RECOVERY_SHARES_BYTES_MAX);
     uint8_t secret[VAULT_PUBLIC_KEY_BYTES];
     struct bytes text;
     struct stat st;
@@ -174,7 +155,7 @@ static enum err recover(const char *path, const char *dir, const char *shares_pa
         snprintf(copy, sizeof copy, "%s", path);
     enum err err = check_copy(copy, fault);
     if (!err)
-        err = read_shares(shares_path, buffer, &text, fault);
+        err = recovery_read_shares(shares_path, buffer, &text, fault);
     if (!err)
         err = recovery_combine(copy, text, secret, fault);
     sodium_free(buffer);

@@ -4,6 +4,7 @@
 #include "chart/chart.h"
 #include "feeds/feeds.h"
 #include "node/options.h"
+#include "node/passphrase.h"
 #include "node/recovery.h"
 #include "node/role_main.h"
 #include "node/site.h"
@@ -28,7 +29,7 @@
 static const char init_usage[] =
     "init DIR --site ID [--name TEXT] [--node ID] [--shares K/N] [--sheets FILE.pdf] [--demo]";
 static const char serve_usage[] = "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]PORT] | serve DIR "
-                                  "--chart FILE [--web [ADDR:]PORT]";
+                                  "--chart FILE [--web [ADDR:]PORT]; either: [--passphrase-file FILE]";
 
 /* ---- init ---- */
 
@@ -52,7 +53,7 @@ static enum err make_site(const char *dir, const struct config *config,
     if (!err && recovery)
         err = recovery_write_public(recovery, dir, fault);
     if (!err)
-        err = site_publish(NULL, dir, 1, fault); /* the first epoch's key: a vault begins signed */
+        err = site_publish(NULL, dir, NULL, 1, fault); /* the first epoch's key: it begins signed */
     /* The configuration comes last: a directory is a site once it has one. */
     if (!err)
         err = config_write(config, NULL, dir, fault);
@@ -183,11 +184,24 @@ static void close_in(void) {
         trace_warning("privileges cannot be given up");
 }
 
-static int serve(const char *dir, struct config *config, const char *mllp, const char *web) {
+/* Before anything is started: the key of the passphrase is worked out here, once, and stays with the supervisor. */
+static enum err unlock_keys(const char *dir, struct unlocking *unlocking, struct fault *fault) {
+    enum err err = unlocking_need(unlocking, dir, fault);
+    if (err == ERR_AUTH && !passphrase_has_source(unlocking->file))
+        err = fault->code = ERR_CONFIG;
+    if (!err && unlocking->file && !unlocking->unlock)
+        trace_warning("a passphrase was given, but the keys of this site have none");
+    return err;
+}
+
+static int serve(const char *dir, struct config *config, const char *mllp, const char *web,
+                 struct unlocking *unlocking) {
     struct fault fault = {0};
     struct supervisor_options options = {.site_dir = dir, .config = config, .mllp_fd = -1, .web_fd = -1};
     int lock_fd = -1;
     enum err err = site_lock(NULL, dir, &lock_fd, &fault);
+    if (!err)
+        err = unlock_keys(dir, unlocking, &fault);
     if (!err)
         err = listen_on(mllp ? mllp : config->mllp, false, &options.mllp_fd, &fault);
     if (!err)
@@ -196,12 +210,14 @@ static int serve(const char *dir, struct config *config, const char *mllp, const
         return command_fail(err, &fault);
     describe(options.mllp_fd, options.mllp_address, sizeof options.mllp_address);
     describe(options.web_fd, options.web_address, sizeof options.web_address);
+    options.unlock = unlocking->unlock;
     return supervisor_run(&options);
 }
 
 /* Pages of a chart of the past. No lock, no control socket: the site is the node's. The node has the port of the configuration,
  * so that another one is chosen here. */
-static int view(const char *dir, struct config *config, const char *chart, const char *web) {
+static int view(const char *dir, struct config *config, const char *chart, const char *web,
+                struct unlocking *unlocking) {
     struct fault fault = {0};
     struct supervisor_options options = {
         .site_dir = dir, .config = config, .mllp_fd = -1, .web_fd = -1};
@@ -214,6 +230,8 @@ static int view(const char *dir, struct config *config, const char *chart, const
     if (!err && (!realpath(chart, path) || strlen(path) >= SITE_PATH_BYTES))
         err = fault_set_subject(&fault, ERR_LIMIT, "the path is too long", chart);
     if (!err)
+        err = unlock_keys(dir, unlocking, &fault);
+    if (!err)
         err = listen_on(web ? web : "127.0.0.1:0", true, &options.web_fd, &fault);
     if (!err)
         options.past_entry_count = chart_as_of(reader)->newest_entry + 1; /* of none at all: 0 */
@@ -222,6 +240,7 @@ static int view(const char *dir, struct config *config, const char *chart, const
         return command_fail(err, &fault);
     options.past_chart = path;
     describe(options.web_fd, options.web_address, sizeof options.web_address);
+    options.unlock = unlocking->unlock;
     return supervisor_run(&options);
 }
 
@@ -235,8 +254,12 @@ static bool is_address(const char *text) {
 
 int node_serve_command(int argc, char **argv) {
     const char *mllp = NULL, *web = NULL, *chart = NULL;
-    const struct option_spec specs[] = {
-        {"mllp", NULL, &mllp, NULL}, {"web", NULL, &web, NULL}, {"chart", NULL, &chart, NULL}, {0}};
+    struct unlocking unlocking = {0};
+    const struct option_spec specs[] = {{"mllp", NULL, &mllp, NULL},
+                                        {"web", NULL, &web, NULL},
+                                        {"chart", NULL, &chart, NULL},
+                                        {"passphrase-file", NULL, &unlocking.file, NULL},
+                                        {0}};
     int count;
     if (!options_read(argc, argv, specs, &count) || count != 1 || (chart && mllp))
         return command_usage(serve_usage);
@@ -256,7 +279,10 @@ int node_serve_command(int argc, char **argv) {
     if (err)
         return command_fail(err, &fault);
     close_in();
-    return chart ? view(dir, &config, chart, web) : serve(dir, &config, mllp, web);
+    int code = chart ? view(dir, &config, chart, web, &unlocking)
+                     : serve(dir, &config, mllp, web, &unlocking);
+    unlocking_end(&unlocking);
+    return code;
 }
 
 /* ---- roles ---- */
@@ -309,9 +335,25 @@ static int run_role(enum role role, const struct role_start *start) {
     }
 }
 
+/* Whole and nothing behind it; then nobody can read it again. */
+static enum err take_unlock(struct vault_unlock **unlock, struct fault *fault) {
+    static const struct vault_unlock none;
+    char more;
+    *unlock = vault_unlock_copy(&none);
+    if (!*unlock)
+        return fault_set(fault, ERR_MEMORY, "no locked memory for keys");
+    bool good = sys_read(NULL, ROLE_UNLOCK_FD, *unlock, sizeof **unlock) == sizeof **unlock &&
+                sys_read(NULL, ROLE_UNLOCK_FD, &more, 1) == 0;
+    sys_close(NULL, ROLE_UNLOCK_FD);
+    return good ? ERR_OK
+                : fault_set(fault, ERR_INPUT, "the supervisor did not say what unlocks the keys");
+}
+
 int node_role_command(int argc, char **argv) {
     struct role_start start = {.set_aside = UINT64_MAX, .below = UINT64_MAX};
+    bool has_unlock = false;
     const struct option_spec specs[] = {{"careful", &start.is_careful, NULL, NULL},
+                                        {"unlock", &has_unlock, NULL, NULL},
                                         {"set-aside", NULL, NULL, &start.set_aside},
                                         {"chart", NULL, &start.past_chart, NULL},
                                         {"below", NULL, NULL, &start.below},
@@ -330,6 +372,8 @@ int node_role_command(int argc, char **argv) {
     struct fault fault = {0};
     start.site_dir = argv[2];
     start.config = &config;
-    enum err err = config_read(&config, NULL, argv[2], &fault);
+    enum err err = has_unlock ? take_unlock(&start.unlock, &fault) : ERR_OK;
+    if (!err)
+        err = config_read(&config, NULL, argv[2], &fault);
     return err ? command_fail(err, &fault) : run_role(role, &start);
 }

@@ -2,6 +2,7 @@
 #include "node/node.h"
 
 #include "node/options.h"
+#include "node/passphrase.h"
 #include "node/site.h"
 #include "roles/roles.h"
 
@@ -100,18 +101,27 @@ static enum err cat_take(void *owner, uint64_t index, const struct vault_entry *
 int node_cat_command(int argc, char **argv) {
     uint64_t from = 0, to = UINT64_MAX;
     bool raw = false, mllp = false;
-    const struct option_spec specs[] = {{"from", NULL, NULL, &from}, {"to", NULL, NULL, &to},
-                                        {"raw", &raw, NULL, NULL},   {"mllp", &mllp, NULL, NULL},
+    struct unlocking unlocking = {0};
+    const struct option_spec specs[] = {{"from", NULL, NULL, &from},
+                                        {"to", NULL, NULL, &to},
+                                        {"raw", &raw, NULL, NULL},
+                                        {"mllp", &mllp, NULL, NULL},
+                                        {"passphrase-file", NULL, &unlocking.file, NULL},
                                         {0}};
     int count;
     if (!options_read(argc, argv, specs, &count) || count != 1 || (raw && mllp))
-        return command_usage("cat DIR [--from N] [--to N] [--raw | --mllp]");
+        return command_usage(
+            "cat DIR [--from N] [--to N] [--raw | --mllp] [--passphrase-file FILE]");
     struct fault fault = {0};
     struct cat cat = {.form = raw ? CAT_RAW : mllp ? CAT_MLLP : CAT_JSON};
     arena_init(&cat.arena, (size_t)2 << 30);
     enum err err = site_is_there(NULL, argv[1], &fault);
     if (!err)
-        err = site_each_entry(NULL, argv[1], from, to, true, cat_take, &cat, &fault);
+        err = unlocking_need(&unlocking, argv[1], &fault);
+    if (!err)
+        err = site_each_entry(NULL, argv[1], unlocking.unlock, from, to, true, cat_take, &cat,
+                              &fault);
+    unlocking_end(&unlocking);
     arena_release(&cat.arena);
     if (!err && fflush(stdout))
         err = fault_set(&fault, ERR_IO, "the output cannot be written");

@@ -8,6 +8,7 @@
 #include <nettle/sha2.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define PATH_BYTES 1024u
 
@@ -136,6 +137,25 @@ enum err recovery_give_out(const struct recovery *recovery, const char *site_nam
 }
 
 /* ---- putting together ---- */
+
+enum err recovery_read_shares(const char *path, char *buffer, struct bytes *text,
+                              struct fault *fault) {
+    size_t filled = 0;
+    ssize_t size;
+    enum err err = ERR_OK;
+    if (path) {
+        err = sys_read_file(NULL, path, buffer, RECOVERY_SHARES_BYTES_MAX, &filled, fault);
+    } else {
+        if (isatty(STDIN_FILENO))
+            fprintf(stderr, "Type the shares, one a line, then an empty line (Ctrl-D):\n");
+        while (filled < RECOVERY_SHARES_BYTES_MAX &&
+               (size = sys_read(NULL, STDIN_FILENO, buffer + filled,
+                                RECOVERY_SHARES_BYTES_MAX - filled)) > 0)
+            filled += (size_t)size;
+    }
+    *text = bytes_from(buffer, filled);
+    return err;
+}
 
 struct gathered {
     struct slip39_share shares[SLIP39_SHARE_COUNT_MAX];

@@ -30,6 +30,11 @@ MUST_CHECK enum err recovery_write_public(const struct recovery *recovery, const
 MUST_CHECK enum err recovery_give_out(const struct recovery *recovery, const char *site_name,
                                       const char *origin, const char *pdf_path,
                                       struct fault *fault);
+#define RECOVERY_SHARES_BYTES_MAX ((size_t)64 << 10)
+/* Shares as they were written down: of a file, or, when `path` is NULL, typed on standard input. A view into `buffer`, of
+ * RECOVERY_SHARES_BYTES_MAX. */
+MUST_CHECK enum err recovery_read_shares(const char *path, char *buffer, struct bytes *text,
+                                         struct fault *fault);
 /* Read shares from `text`, one a line (or of several lines, each beginning with its number), check each against vault/recovery
  * where there is one, and put the secret together. What is wrong with which share is said on stderr. */
 MUST_CHECK enum err recovery_combine(const char *vault_dir, struct bytes text,

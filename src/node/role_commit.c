@@ -399,11 +399,13 @@ int role_commit_main(const struct role_start *start) {
         goto out;
     commit->answers = memory_alloc(ANSWER_COUNT_MAX, sizeof *commit->answers);
     err = commit->answers ? ERR_OK : ERR_MEMORY;
-    struct vault_writer_options options = {.reserve_bytes = (uint64_t)start->config->reserve_bytes};
+    struct vault_writer_options options = {.reserve_bytes = (uint64_t)start->config->reserve_bytes,
+                                           .unlock = start->unlock};
     if (!err)
         err = site_role_lock(start->sys, start->site_dir, "commit", &lock_fd, &fault);
     if (!err)
         err = vault_writer_open(&commit->writer, start->sys, start->site_dir, &options, &fault);
+    vault_unlock_free(start->unlock);
     if (err)
         goto out;
     commit->life.owner = commit;

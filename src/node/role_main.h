@@ -9,6 +9,9 @@ struct role_start {
     struct sys *sys;
     const char *site_dir;
     const struct config *config;
+    /* What opens the site's secret keys, in locked memory; NULL: they have no passphrase, or this role reads none. It is the
+     * role's, which frees it as soon as its keys are read. */
+    struct vault_unlock *unlock;
     uint64_t set_aside; /* chart: this entry killed the role twice; UINT64_MAX: none */
     bool is_careful;    /* chart: take entries one by one and say which */
     /* Of a viewer. */

@@ -29,6 +29,7 @@ struct open_role {
     uint64_t durable, told_durable, given_count, failed_count;
     bool
         is_viewer; /* of the past: nobody says what is durable, nor which epochs were erased meanwhile */
+    struct vault_unlock *unlock; /* of a viewer, which reads the keys again and again */
     struct consumer chart;
     struct read_request pages[PAGE_REQUESTS_MAX];
     uint32_t page_first, page_count;
@@ -149,7 +150,8 @@ static enum err give_once(struct open_role *open, struct role_link *link,
                           const struct read_request *request, struct fault *fault) {
     if (!open->is_viewer)
         return give(open, link, request->token, request->from, request->bytes_max, fault);
-    enum err err = vault_opener_open(&open->opener, open->life.sys, open->life.site_dir, fault);
+    enum err err = vault_opener_open(&open->opener, open->life.sys, open->life.site_dir,
+                                     open->unlock, fault);
     if (!err)
         err = give(open, link, request->token, request->from, request->bytes_max, fault);
     vault_opener_close(open->opener);
@@ -264,8 +266,10 @@ int role_open_main(const struct role_start *start) {
     if (!err && start->below != UINT64_MAX) {
         open->is_viewer = true;
         open->durable = start->below;
+        open->unlock = start->unlock;
     } else if (!err) {
-        err = vault_opener_open(&open->opener, start->sys, start->site_dir, &fault);
+        err = vault_opener_open(&open->opener, start->sys, start->site_dir, start->unlock, &fault);
+        vault_unlock_free(start->unlock);
     }
     if (!err)
         err = vault_reader_open(&open->reader, start->sys, vault_dir, &fault);
@@ -281,6 +285,7 @@ int role_open_main(const struct role_start *start) {
     role_life_release(&open->life);
     vault_reader_close(open->reader);
     vault_opener_close(open->opener);
+    vault_unlock_free(open->unlock);
     memory_free(open);
     return code;
 }

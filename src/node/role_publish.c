@@ -122,8 +122,9 @@ int role_publish_main(const struct role_start *start) {
     if (!err)
         err = site_role_lock(start->sys, start->site_dir, "publish", &lock_fd, &fault);
     if (!err)
-        err = vault_publisher_open(&publish.publisher, start->sys, start->site_dir, NULL,
-                                   &fault);
+        err = vault_publisher_open(&publish.publisher, start->sys, start->site_dir, start->unlock,
+                                   NULL, &fault);
+    vault_unlock_free(start->unlock); /* the publisher has its own, for a new origin's key */
     if (err) {
         trace_fault("publishing cannot start", &fault);
         return err_exit_code(err);

@@ -69,15 +69,15 @@ enum err site_role_lock(struct sys *sys, const char *site_dir, const char *role,
     }
 }
 
-enum err site_publish(struct sys *sys, const char *site_dir, uint64_t durable_size,
-                      struct fault *fault) {
+enum err site_publish(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
+                      uint64_t durable_size, struct fault *fault) {
     struct vault_publisher *publisher = NULL;
     int lock_fd;
     enum err err = site_role_lock(sys, site_dir, "publish", &lock_fd, fault);
     if (err)
         return err;
     if (!err)
-        err = vault_publisher_open(&publisher, sys, site_dir, NULL, fault);
+        err = vault_publisher_open(&publisher, sys, site_dir, unlock, NULL, fault);
     for (uint64_t published = 0; !err && published < durable_size;)
         err = vault_publish(publisher, durable_size, false, &published, fault);
     vault_publisher_close(publisher);
@@ -215,6 +215,7 @@ static enum err take_whole(struct vault_opener *opener, uint64_t index, struct v
 }
 
 struct walk {
+    const struct vault_unlock *unlock;
     uint64_t from, to;
     bool whole_blobs;
     site_wants wants; /* NULL: all */
@@ -258,7 +259,7 @@ static enum err walk_vault(struct sys *sys, const char *site_dir, const struct w
     struct vault_opener *opener = NULL;
     char vault_dir[SITE_PATH_BYTES];
     site_path(vault_dir, site_dir, "vault");
-    enum err err = vault_opener_open(&opener, sys, site_dir, fault);
+    enum err err = vault_opener_open(&opener, sys, site_dir, walk->unlock, fault);
     if (!err)
         err = vault_reader_open(&reader, sys, vault_dir, fault);
     if (!err)
@@ -270,15 +271,17 @@ static enum err walk_vault(struct sys *sys, const char *site_dir, const struct w
     return err;
 }
 
-enum err site_each_entry(struct sys *sys, const char *site_dir, uint64_t from, uint64_t to,
-                         bool whole_blobs, site_take take, void *owner, struct fault *fault) {
-    struct walk walk = {from, to, whole_blobs, NULL, take, owner};
+enum err site_each_entry(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
+                         uint64_t from, uint64_t to, bool whole_blobs, site_take take, void *owner,
+                         struct fault *fault) {
+    struct walk walk = {unlock, from, to, whole_blobs, NULL, take, owner};
     return walk_vault(sys, site_dir, &walk, fault);
 }
 
-enum err site_each_wanted(struct sys *sys, const char *site_dir, uint64_t from, uint64_t to,
-                          site_wants wants, site_take take, void *owner, struct fault *fault) {
-    struct walk walk = {from, to, true, wants, take, owner};
+enum err site_each_wanted(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
+                          uint64_t from, uint64_t to, site_wants wants, site_take take, void *owner,
+                          struct fault *fault) {
+    struct walk walk = {unlock, from, to, true, wants, take, owner};
     return walk_vault(sys, site_dir, &walk, fault);
 }
 

@@ -19,7 +19,8 @@ MUST_CHECK enum err site_lock(struct sys *sys, const char *site_dir, int *lock_f
 MUST_CHECK enum err site_role_lock(struct sys *sys, const char *site_dir, const char *role,
                                    int *lock_fd, struct fault *fault);
 /* By the owner, with no node: everything below `durable_size` comes under a signed checkpoint. */
-MUST_CHECK enum err site_publish(struct sys *sys, const char *site_dir, uint64_t durable_size,
+MUST_CHECK enum err site_publish(struct sys *sys, const char *site_dir,
+                                 const struct vault_unlock *unlock, uint64_t durable_size,
                                  struct fault *fault);
 MUST_CHECK enum err site_is_there(struct sys *sys, const char *site_dir, struct fault *fault);
 
@@ -43,13 +44,15 @@ MUST_CHECK enum err ipc_wait_frame(struct ipc *ipc, int timeout_ms, struct ipc_f
 /* Entries from..to-1 in plaintext, read with the site's own key and no lock. `whole_blobs`: large bodies too, in memory. */
 typedef enum err (*site_take)(void *owner, uint64_t index, const struct vault_entry *entry,
                               struct fault *fault);
-MUST_CHECK enum err site_each_entry(struct sys *sys, const char *site_dir, uint64_t from,
-                                    uint64_t to, bool whole_blobs, site_take take, void *owner,
+MUST_CHECK enum err site_each_entry(struct sys *sys, const char *site_dir,
+                                    const struct vault_unlock *unlock, uint64_t from, uint64_t to,
+                                    bool whole_blobs, site_take take, void *owner,
                                     struct fault *fault);
 /* The same with whole bodies, of those entries alone that `wants` asks for; it sees no more of a large body than its beginning. */
 typedef bool (*site_wants)(void *owner, uint64_t index, const struct vault_entry *entry);
-MUST_CHECK enum err site_each_wanted(struct sys *sys, const char *site_dir, uint64_t from,
-                                     uint64_t to, site_wants wants, site_take take, void *owner,
+MUST_CHECK enum err site_each_wanted(struct sys *sys, const char *site_dir,
+                                     const struct vault_unlock *unlock, uint64_t from, uint64_t to,
+                                     site_wants wants, site_take take, void *owner,
                                      struct fault *fault);
 
 /* "veilleuse: <what> ..." on stderr; returns the exit code. */

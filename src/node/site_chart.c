@@ -18,6 +18,7 @@
 
 struct catch_up {
     struct chart_writer *writer;
+    const struct vault_unlock *unlock;
     const struct past_limits *limits; /* NULL: all entries */
     uint32_t batch_count;
     uint64_t taken_count;
@@ -66,17 +67,18 @@ static enum err take_all(struct catch_up *up, const char *dir, struct fault *fau
     bool is_by_entry = up->limits && up->limits->until_entry != CHART_NO_ENTRY;
     if (is_by_entry)
         to = up->limits->until_entry + 1;
-    enum err err = site_each_wanted(NULL, dir, from, to, wants, take, up, fault);
+    enum err err = site_each_wanted(NULL, dir, up->unlock, from, to, wants, take, up, fault);
     /* Beyond the last entry wanted stand only restatements of what is erased below it. */
     if (!err && is_by_entry && up->has_erased)
-        err = site_each_wanted(NULL, dir, to, UINT64_MAX, wants, take, up, fault);
+        err = site_each_wanted(NULL, dir, up->unlock, to, UINT64_MAX, wants, take, up, fault);
     return err;
 }
 
-enum err site_chart_bring_up(const char *dir, const char *path, const struct config *config,
-                             uint64_t *taken_count, struct fault *fault) {
+enum err site_chart_bring_up(const char *dir, const struct vault_unlock *unlock, const char *path,
+                             const struct config *config, uint64_t *taken_count,
+                             struct fault *fault) {
     struct chart_options options = {.zone = config->zone, .otherwise = config->characters};
-    struct catch_up up = {.newest_received_at = INSTANT_NONE};
+    struct catch_up up = {.unlock = unlock, .newest_received_at = INSTANT_NONE};
     enum err err = chart_writer_open(&up.writer, path, &options, fault);
     if (err)
         return err;
@@ -101,12 +103,13 @@ static enum err remove_stale(const char *path, struct fault *fault) {
     return ERR_OK;
 }
 
-enum err site_chart_make(const char *dir, const struct config *config, uint64_t generation,
-                         uint64_t *taken_count, struct fault *fault) {
+enum err site_chart_make(const char *dir, const struct vault_unlock *unlock,
+                         const struct config *config, uint64_t generation, uint64_t *taken_count,
+                         struct fault *fault) {
     char path[SITE_PATH_BYTES];
     struct chart_options options = {
         .zone = config->zone, .otherwise = config->characters, .is_rebuild = true};
-    struct catch_up up = {.newest_received_at = INSTANT_NONE};
+    struct catch_up up = {.unlock = unlock, .newest_received_at = INSTANT_NONE};
     chart_generation_path(dir, generation, path, sizeof path);
     enum err err = remove_stale(path, fault);
     if (!err)
@@ -212,13 +215,15 @@ static enum err make_under(const char *making, const char *dir, const struct con
     return err;
 }
 
-enum err site_chart_make_past(const char *dir, const struct config *config,
-                              const struct past_limits *limits, const char *out,
-                              uint64_t *taken_count, struct fault *fault) {
+enum err site_chart_make_past(const char *dir, const struct vault_unlock *unlock,
+                              const struct config *config, const struct past_limits *limits,
+                              const char *out, uint64_t *taken_count, struct fault *fault) {
     char making[SITE_PATH_BYTES], parent[SITE_PATH_BYTES];
     struct stat st;
-    struct catch_up up = {
-        .limits = limits, .newest_received_at = INSTANT_NONE, .limit_received_at = INSTANT_NONE};
+    struct catch_up up = {.unlock = unlock,
+                          .limits = limits,
+                          .newest_received_at = INSTANT_NONE,
+                          .limit_received_at = INSTANT_NONE};
     if (strlen(out) + sizeof MAKING_SUFFIX > sizeof making)
         return fault_set(fault, ERR_LIMIT, "the path is too long");
     if (!sys_stat(NULL, out, &st))

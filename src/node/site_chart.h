@@ -1,6 +1,7 @@
 /* site_chart.h - a site's charts made from its vault by a command, with no chart role: the living one, and those of the past.
  *
  * Shapes     entries in plaintext, read without a lock, into a chart's writer.
+ *            `unlock`: of the site's keys, NULL where they have no passphrase.
  * Errors     those of chart.h and site.h; ERR_USAGE and ERR_NOT_FOUND for limits that name nothing.
  * Process    commands. The living chart is touched only under the site's lock.
  */
@@ -11,20 +12,21 @@
 #include "node/config.h"
 
 /* Take in what the chart at `path` lacks; *taken_count gets how many entries that were. */
-MUST_CHECK enum err site_chart_bring_up(const char *dir, const char *path,
-                                        const struct config *config, uint64_t *taken_count,
-                                        struct fault *fault);
+MUST_CHECK enum err site_chart_bring_up(const char *dir, const struct vault_unlock *unlock,
+                                        const char *path, const struct config *config,
+                                        uint64_t *taken_count, struct fault *fault);
 /* Make DIR/chart/<generation>.db from entry 0, over what a making that was interrupted left there. */
-MUST_CHECK enum err site_chart_make(const char *dir, const struct config *config,
-                                    uint64_t generation, uint64_t *taken_count,
-                                    struct fault *fault);
+MUST_CHECK enum err site_chart_make(const char *dir, const struct vault_unlock *unlock,
+                                    const struct config *config, uint64_t generation,
+                                    uint64_t *taken_count, struct fault *fault);
 
 struct past_limits {
     int64_t until;        /* received up to this moment, itself included; INSTANT_NONE: any */
     uint64_t until_entry; /* up to this entry, itself included; CHART_NO_ENTRY: any */
 };
 /* Make the chart of the past `out`, which must not exist, readable by the owner alone. It stands there once it is whole. */
-MUST_CHECK enum err site_chart_make_past(const char *dir, const struct config *config,
+MUST_CHECK enum err site_chart_make_past(const char *dir, const struct vault_unlock *unlock,
+                                         const struct config *config,
                                          const struct past_limits *limits, const char *out,
                                          uint64_t *taken_count, struct fault *fault);
 /* A file that somebody named. ERR_NOT_FOUND: there is none. */

@@ -96,16 +96,39 @@ static void link_all(struct supervisor *supervisor, enum role role) {
 
 static void child_ready(struct loop_watch *watch, uint32_t ready);
 
-static int spawn(struct child *child, int channel_fd) {
+static bool reads_keys(enum role role) {
+    return role == ROLE_COMMIT || role == ROLE_PUBLISH || role == ROLE_OPEN;
+}
+
+/* What the role reads once, and nobody after it. It waits in the kernel, which never writes it to a disk; the other end is closed
+ * before the role runs. *fd is -1 where nothing is to be unlocked. Returns an errno, or 0. */
+static int give_unlock(const struct supervisor *supervisor, enum role role, int *fd) {
+    const struct vault_unlock *unlock = supervisor->options->unlock;
+    struct sys *sys = supervisor->options->sys;
+    int fds[2];
+    *fd = -1;
+    if (!unlock || !reads_keys(role))
+        return 0;
+    if (sys_socketpair(sys, fds))
+        return errno;
+    bool is_given = sys_send(sys, fds[0], unlock, sizeof *unlock, 0) == sizeof *unlock;
+    sys_close(sys, fds[0]);
+    if (is_given) /* above those that the role will have: one is put in its place before the other */
+        *fd = fcntl(fds[1], F_DUPFD_CLOEXEC, ROLE_UNLOCK_FD + 1);
+    sys_close(sys, fds[1]);
+    return *fd >= 0 ? 0 : EIO;
+}
+
+static int spawn(struct child *child, int channel_fd, int unlock_fd) {
     struct supervisor *supervisor = child->supervisor;
     char set_aside[32], program[] = "veilleuse", command[] = "role", careful[] = "--careful",
                         set_aside_option[] = "--set-aside", chart_option[] = "--chart",
-                        below_option[] = "--below";
+                        below_option[] = "--below", unlock[] = "--unlock";
     char role[16], site_dir[SITE_PATH_BYTES], past_chart[SITE_PATH_BYTES], below[32];
     snprintf(role, sizeof role, "%s", role_name(child->role));
     snprintf(site_dir, sizeof site_dir, "%s", supervisor->options->site_dir);
     snprintf(set_aside, sizeof set_aside, "%llu", (unsigned long long)child->set_aside);
-    char *argv[9] = {program, command, role, site_dir};
+    char *argv[11] = {program, command, role, site_dir};
     int argc = 4;
     if (supervisor->options->past_chart) {
         snprintf(past_chart, sizeof past_chart, "%s", supervisor->options->past_chart);
@@ -120,12 +143,16 @@ static int spawn(struct child *child, int channel_fd) {
         argv[argc++] = set_aside_option;
         argv[argc++] = set_aside;
     }
+    if (unlock_fd >= 0)
+        argv[argc++] = unlock;
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
     sigemptyset(&none);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, channel_fd, ROLE_SUPERVISOR_FD);
+    if (unlock_fd >= 0)
+        posix_spawn_file_actions_adddup2(&actions, unlock_fd, ROLE_UNLOCK_FD);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
@@ -170,15 +197,19 @@ static void wait_to_start(struct child *child) {
 
 static void start_child(struct child *child) {
     struct supervisor *supervisor = child->supervisor;
-    int fds[2];
+    int fds[2], unlock_fd;
     struct fault fault = {0};
     if (ipc_pair(supervisor->options->sys, fds, &fault)) {
         trace_fault("no channel can be made", &fault);
         wait_to_start(child);
         return;
     }
-    int failed = spawn(child, fds[1]);
+    int failed = give_unlock(supervisor, child->role, &unlock_fd);
+    if (!failed)
+        failed = spawn(child, fds[1], unlock_fd);
     sys_close(supervisor->options->sys, fds[1]);
+    if (unlock_fd >= 0)
+        sys_close(supervisor->options->sys, unlock_fd);
     if (failed) {
         trace_error("%s cannot be started: %s", role_name(child->role), strerror(failed));
         sys_close(supervisor->options->sys, fds[0]);

@@ -22,6 +22,7 @@ struct supervisor_options {
     const char *past_chart;
     uint64_t past_entry_count;
     char mllp_address[128], web_address[128];
+    const struct vault_unlock *unlock; /* of the secret keys, in locked memory; NULL: they have no passphrase */
 };
 
 /* Runs until SIGTERM or SIGINT; returns an exit code. */

@@ -20,6 +20,9 @@ bool role_from_name(const char *name, enum role *role);
 
 /* Every role starts with one descriptor: its channel to the supervisor. */
 #define ROLE_SUPERVISOR_FD 3
+/* A role that reads the site's secret keys, where they have a passphrase, has one more, as --unlock says: a struct vault_unlock
+ * to be read, then the end. */
+#define ROLE_UNLOCK_FD 4
 
 enum role_message {
     /* supervisor -> role */

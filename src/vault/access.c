@@ -18,7 +18,7 @@ enum err vault_recipient_add(struct sys *sys, const char *site_dir,
                              const uint8_t public_key[VAULT_PUBLIC_KEY_BYTES], const char *label,
                              struct fault *fault) {
     struct recipients recipients;
-    enum err err = recipients_read(sys, site_dir, &recipients, fault);
+    enum err err = recipients_read(sys, site_dir, NULL, &recipients, fault);
     if (err)
         return err;
     for (size_t i = 0; i < recipients.count; i++)
@@ -37,7 +37,7 @@ enum err vault_recipient_add(struct sys *sys, const char *site_dir,
 enum err vault_recipient_remove(struct sys *sys, const char *site_dir, const char *label,
                                 struct fault *fault) {
     struct recipients recipients, kept = {0};
-    enum err err = recipients_read(sys, site_dir, &recipients, fault);
+    enum err err = recipients_read(sys, site_dir, NULL, &recipients, fault);
     if (err)
         return err;
     for (size_t i = 0; i < recipients.count; i++) {
@@ -54,7 +54,7 @@ enum err vault_recipient_remove(struct sys *sys, const char *site_dir, const cha
 enum err vault_recipients_each(struct sys *sys, const char *site_dir, vault_recipient_take take,
                                void *owner, struct fault *fault) {
     struct recipients recipients;
-    enum err err = recipients_read(sys, site_dir, &recipients, fault);
+    enum err err = recipients_read(sys, site_dir, NULL, &recipients, fault);
     for (size_t i = 0; i < recipients.count && !err; i++)
         take(owner, recipients.public_keys[i], recipients.labels[i]);
     return err;
@@ -62,13 +62,13 @@ enum err vault_recipients_each(struct sys *sys, const char *site_dir, vault_reci
 
 /* ---- epochs ---- */
 
-enum err vault_epochs_each(struct sys *sys, const char *site_dir, vault_epoch_take take,
-                           void *owner, struct fault *fault) {
+enum err vault_epochs_each(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
+                           vault_epoch_take take, void *owner, struct fault *fault) {
     char vault_dir[VAULT_PATH_BYTES_MAX];
     struct epoch_list list = {0};
     struct epoch_keys *keys = NULL;
     vault_path(vault_dir, site_dir, "vault");
-    enum err err = epoch_keys_open(&keys, sys, site_dir, fault);
+    enum err err = epoch_keys_open(&keys, sys, site_dir, unlock, fault);
     if (!err)
         err = epochs_list(sys, vault_dir, &list, fault);
     for (size_t i = 0; i < list.count && !err; i++) {
@@ -150,11 +150,12 @@ enum err vault_epoch_range(struct sys *sys, const char *site_dir, uint32_t epoch
     return err;
 }
 
-enum err vault_epoch_identity(struct sys *sys, const char *site_dir, uint32_t epoch,
+enum err vault_epoch_identity(struct sys *sys, const char *site_dir,
+                              const struct vault_unlock *unlock, uint32_t epoch,
                               uint8_t secret[VAULT_PUBLIC_KEY_BYTES], struct fault *fault) {
     struct epoch_keys *keys = NULL;
     const uint8_t *key;
-    enum err err = epoch_keys_open(&keys, sys, site_dir, fault);
+    enum err err = epoch_keys_open(&keys, sys, site_dir, unlock, fault);
     if (!err)
         err = epoch_keys_find(keys, epoch, &key, fault);
     if (!err)

@@ -155,7 +155,7 @@ struct epoch_keys {
 };
 
 enum err epoch_keys_open(struct epoch_keys **out, struct sys *sys, const char *site_dir,
-                         struct fault *fault) {
+                         const struct vault_unlock *unlock, struct fault *fault) {
     struct epoch_keys *keys = memory_alloc(1, sizeof *keys);
     if (!keys)
         return fault_set(fault, ERR_MEMORY, "no memory for keys");
@@ -165,7 +165,7 @@ enum err epoch_keys_open(struct epoch_keys **out, struct sys *sys, const char *s
     enum err err =
         keys->secrets ? ERR_OK : fault_set(fault, ERR_MEMORY, "no locked memory for keys");
     if (!err)
-        err = keys_read_node(sys, site_dir, keys->secrets, fault);
+        err = keys_read_node(sys, site_dir, unlock, keys->secrets, fault);
     if (err) {
         epoch_keys_close(keys);
         return err;

@@ -9,31 +9,9 @@
 #include <sodium.h>
 #include <stdio.h>
 
-#define KEY_FILE_BYTES_MAX   4096u
 #define VERIFIER_BYTES_MAX   ((size_t)1 << 20) /* a line for each epoch of the origin */
 #define RECIPIENT_LINE_MAX   (128u + VAULT_LABEL_BYTES_MAX)
 #define RECIPIENTS_BYTES_MAX ((size_t)RECIPIENT_COUNT_MAX * RECIPIENT_LINE_MAX)
-
-static enum err write_key(struct sys *sys, const char *site_dir, const char *file,
-                          struct text *text, struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX];
-    text_put_char(text, '\n');
-    vault_path(path, site_dir, "keys/%s", file);
-    enum err err = sys_replace_file(sys, path, text_bytes(text), 0600, fault);
-    sodium_memzero(text->data, text->capacity);
-    return err;
-}
-
-/* One line; the caller wipes the buffer. */
-static enum err read_key(struct sys *sys, const char *site_dir, const char *file,
-                         char buffer[KEY_FILE_BYTES_MAX], struct bytes *line, struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX];
-    size_t size = 0;
-    vault_path(path, site_dir, "keys/%s", file);
-    enum err err = sys_read_file(sys, path, buffer, KEY_FILE_BYTES_MAX, &size, fault);
-    *line = bytes_trim(bytes_from(buffer, size));
-    return err;
-}
 
 static enum err unreadable(const char *file, struct fault *fault) {
     return fault_set_subject(fault, ERR_CORRUPT, "this key file cannot be read", file);
@@ -67,7 +45,7 @@ enum err keys_write_node(struct sys *sys, const char *site_dir, const uint8_t no
     struct text text;
     text_init(&text, buffer, sizeof buffer);
     age_put_secret(&text, node);
-    enum err err = write_key(sys, site_dir, "node.key", &text, fault);
+    enum err err = key_file_write(sys, site_dir, NULL, "node.key", &text, fault);
     sodium_memzero(buffer, sizeof buffer);
     return err;
 }
@@ -79,14 +57,14 @@ static enum err write_keys(struct sys *sys, const char *site_dir, const struct t
     struct text text;
     text_init(&text, buffer, sizeof buffer);
     tlog_put_signer(&text, signer);
-    enum err err = write_key(sys, site_dir, "signing.key", &text, fault);
+    enum err err = key_file_write(sys, site_dir, NULL, "signing.key", &text, fault);
     if (!err)
         err = keys_write_node(sys, site_dir, node, fault);
     randombytes_buf(repeat, sizeof repeat);
     text_init(&text, buffer, sizeof buffer);
     text_put_hex(&text, bytes_from(repeat, sizeof repeat));
     if (!err)
-        err = write_key(sys, site_dir, "repeat.key", &text, fault);
+        err = key_file_write(sys, site_dir, NULL, "repeat.key", &text, fault);
     sodium_memzero(repeat, sizeof repeat);
     sodium_memzero(buffer, sizeof buffer);
     return err;
@@ -143,11 +121,11 @@ enum err keys_create(struct sys *sys, const char *site_dir, const char *origin,
 
 /* ---- reading ---- */
 
-enum err keys_read_signer(struct sys *sys, const char *site_dir, struct tlog_signer *signer,
-                          struct fault *fault) {
+enum err keys_read_signer(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
+                          struct tlog_signer *signer, struct fault *fault) {
     char buffer[KEY_FILE_BYTES_MAX];
     struct bytes line;
-    enum err err = read_key(sys, site_dir, "signing.key", buffer, &line, fault);
+    enum err err = key_file_read(sys, site_dir, unlock, "signing.key", buffer, &line, fault);
     if (!err && tlog_signer_read(line, signer))
         err = unreadable("signing.key", fault);
     sodium_memzero(buffer, sizeof buffer);
@@ -216,8 +194,8 @@ static bool name_next_origin(const char *old, struct bytes lines, char *name, si
     return size > 0 && (size_t)size < name_bytes;
 }
 
-enum err keys_begin_origin(struct sys *sys, const char *site_dir, struct tlog_signer *signer,
-                           struct fault *fault) {
+enum err keys_begin_origin(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
+                           struct tlog_signer *signer, struct fault *fault) {
     char name[TLOG_NAME_BYTES_MAX + 1], buffer[KEY_FILE_BYTES_MAX];
     uint8_t *verifiers, seed[KEY_BYTES];
     struct bytes lines;
@@ -236,7 +214,7 @@ enum err keys_begin_origin(struct sys *sys, const char *site_dir, struct tlog_si
     if (!err)
         tlog_put_signer(&text, &next);
     if (!err)
-        err = write_key(sys, site_dir, "signing.key", &text, fault);
+        err = key_file_write(sys, site_dir, unlock, "signing.key", &text, fault);
     if (!err)
         *signer = next;
     sodium_memzero(&next, sizeof next);
@@ -245,11 +223,11 @@ enum err keys_begin_origin(struct sys *sys, const char *site_dir, struct tlog_si
     return err;
 }
 
-enum err keys_read_repeat(struct sys *sys, const char *site_dir, uint8_t key[KEY_BYTES],
-                          struct fault *fault) {
+enum err keys_read_repeat(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
+                          uint8_t key[KEY_BYTES], struct fault *fault) {
     char buffer[KEY_FILE_BYTES_MAX];
     struct bytes line;
-    enum err err = read_key(sys, site_dir, "repeat.key", buffer, &line, fault);
+    enum err err = key_file_read(sys, site_dir, unlock, "repeat.key", buffer, &line, fault);
     if (!err && !hex_decode(line, key, KEY_BYTES))
         err = unreadable("repeat.key", fault);
     sodium_memzero(buffer, sizeof buffer);
@@ -278,11 +256,11 @@ enum err keys_adopt(struct sys *sys, const char *site_dir, const uint8_t node[KE
     return err;
 }
 
-enum err keys_read_node(struct sys *sys, const char *site_dir, uint8_t secret[KEY_BYTES],
-                        struct fault *fault) {
+enum err keys_read_node(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
+                        uint8_t secret[KEY_BYTES], struct fault *fault) {
     char buffer[KEY_FILE_BYTES_MAX];
     struct bytes line;
-    enum err err = read_key(sys, site_dir, "node.key", buffer, &line, fault);
+    enum err err = key_file_read(sys, site_dir, unlock, "node.key", buffer, &line, fault);
     if (!err && age_secret_read(line, secret))
         err = unreadable("node.key", fault);
     sodium_memzero(buffer, sizeof buffer);
@@ -307,8 +285,8 @@ static bool take_recipient(struct recipients *recipients, struct bytes line) {
     return true;
 }
 
-enum err recipients_read(struct sys *sys, const char *site_dir, struct recipients *recipients,
-                         struct fault *fault) {
+enum err recipients_read(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
+                         struct recipients *recipients, struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX];
     size_t size = 0;
     struct fault own = {0};
@@ -320,7 +298,7 @@ enum err recipients_read(struct sys *sys, const char *site_dir, struct recipient
     enum err err = sys_read_file(sys, path, buffer, RECIPIENTS_BYTES_MAX, &size, &own);
     if (err == ERR_NOT_FOUND) { /* a site made before there were others */
         uint8_t secret[KEY_BYTES];
-        err = keys_read_node(sys, site_dir, secret, fault);
+        err = keys_read_node(sys, site_dir, unlock, secret, fault);
         recipients->count = 1;
         snprintf(recipients->labels[0], sizeof recipients->labels[0], "node");
         if (!err)

@@ -12,6 +12,7 @@
 #include "vault/vault.h"
 
 #define KEY_BYTES           32u
+#define KEY_FILE_BYTES_MAX  4096u
 #define RECIPIENT_COUNT_MAX 64u
 
 struct recipients {
@@ -19,6 +20,22 @@ struct recipients {
     char labels[RECIPIENT_COUNT_MAX][VAULT_LABEL_BYTES_MAX + 1];
     size_t count;
 };
+
+/* ---- the secret key files, in clear or under the site's passphrase: locked.c ---- */
+
+/* What DIR/keys/<file> holds, without the line's end, in `buffer`, which the caller wipes. */
+MUST_CHECK enum err key_file_read(struct sys *sys, const char *site_dir,
+                                  const struct vault_unlock *unlock, const char *file,
+                                  char buffer[KEY_FILE_BYTES_MAX], struct bytes *content,
+                                  struct fault *fault);
+/* Durably; `content` is wiped. */
+MUST_CHECK enum err key_file_write(struct sys *sys, const char *site_dir,
+                                   const struct vault_unlock *unlock, const char *file,
+                                   struct text *content, struct fault *fault);
+/* End a change of passphrase that was interrupted: before any key file is written, under the site's lock. */
+MUST_CHECK enum err key_files_settle(struct sys *sys, const char *site_dir, struct fault *fault);
+
+/* ---- what they hold ---- */
 
 /* Make the key files of a new site and its first epoch; vault/verifier comes last, and says that all are there.
  * `recovery`: the public half of the offline key, or NULL. */
@@ -29,7 +46,8 @@ MUST_CHECK enum err keys_read_log_name(struct sys *sys, const char *site_dir,
                                        char name[TLOG_ORIGIN_BYTES_MAX + 1], struct fault *fault);
 /* The caller wipes signer->secret_key. */
 MUST_CHECK enum err keys_read_signer(struct sys *sys, const char *site_dir,
-                                     struct tlog_signer *signer, struct fault *fault);
+                                     const struct vault_unlock *unlock, struct tlog_signer *signer,
+                                     struct fault *fault);
 /* Is the note signed by this key under any of its names in vault/verifier? ERR_CRYPTO: no. */
 MUST_CHECK enum err keys_verify_own(struct sys *sys, const char *site_dir,
                                     const struct tlog_signer *signer, struct bytes note,
@@ -37,22 +55,26 @@ MUST_CHECK enum err keys_verify_own(struct sys *sys, const char *site_dir,
 /* The same seed under the name of the origin's next epoch: a line is added to vault/verifier, then the signing key is
  * written anew. */
 MUST_CHECK enum err keys_begin_origin(struct sys *sys, const char *site_dir,
-                                      struct tlog_signer *signer, struct fault *fault);
+                                      const struct vault_unlock *unlock, struct tlog_signer *signer,
+                                      struct fault *fault);
 /* For a node that goes on with another's log: node.key is `node`, signing and repeat keys are new, the origin's next epoch is
  * added to vault/verifier. The caller wipes *signer. */
 MUST_CHECK enum err keys_adopt(struct sys *sys, const char *site_dir, const uint8_t node[KEY_BYTES],
                                struct tlog_signer *signer, struct fault *fault);
 MUST_CHECK enum err keys_write_node(struct sys *sys, const char *site_dir,
                                     const uint8_t node[KEY_BYTES], struct fault *fault);
-MUST_CHECK enum err keys_read_repeat(struct sys *sys, const char *site_dir, uint8_t key[KEY_BYTES],
+MUST_CHECK enum err keys_read_repeat(struct sys *sys, const char *site_dir,
+                                     const struct vault_unlock *unlock, uint8_t key[KEY_BYTES],
                                      struct fault *fault);
 
 /* The node's X25519 secret; the caller wipes it. */
-MUST_CHECK enum err keys_read_node(struct sys *sys, const char *site_dir, uint8_t secret[KEY_BYTES],
+MUST_CHECK enum err keys_read_node(struct sys *sys, const char *site_dir,
+                                   const struct vault_unlock *unlock, uint8_t secret[KEY_BYTES],
                                    struct fault *fault);
 
 /* Node alone when there is no such file. */
 MUST_CHECK enum err recipients_read(struct sys *sys, const char *site_dir,
+                                    const struct vault_unlock *unlock,
                                     struct recipients *recipients, struct fault *fault);
 MUST_CHECK enum err recipients_write(struct sys *sys, const char *site_dir,
                                      const struct recipients *recipients, struct fault *fault);
@@ -81,7 +103,7 @@ MUST_CHECK enum err epoch_file_hash(struct sys *sys, const char *vault_dir, cons
 
 struct epoch_keys; /* the epoch keys this node has opened, the last used ones, in locked memory */
 MUST_CHECK enum err epoch_keys_open(struct epoch_keys **keys, struct sys *sys, const char *site_dir,
-                                    struct fault *fault);
+                                    const struct vault_unlock *unlock, struct fault *fault);
 void epoch_keys_close(struct epoch_keys *keys);
 /* A view until the next call. */
 MUST_CHECK enum err epoch_keys_find(struct epoch_keys *keys, uint32_t epoch, const uint8_t **key,

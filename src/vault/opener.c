@@ -25,7 +25,7 @@ struct vault_opener {
 };
 
 enum err vault_opener_open(struct vault_opener **out, struct sys *sys, const char *site_dir,
-                           struct fault *fault) {
+                           const struct vault_unlock *unlock, struct fault *fault) {
     char log_name[TLOG_ORIGIN_BYTES_MAX + 1];
     struct vault_opener *opener = memory_alloc(1, sizeof *opener);
     if (!opener || sodium_init() < 0)
@@ -34,7 +34,7 @@ enum err vault_opener_open(struct vault_opener **out, struct sys *sys, const cha
     vault_path(opener->vault_dir, site_dir, "vault");
     enum err err = keys_read_log_name(sys, site_dir, log_name, fault);
     if (!err)
-        err = epoch_keys_open(&opener->keys, sys, site_dir, fault);
+        err = epoch_keys_open(&opener->keys, sys, site_dir, unlock, fault);
     if (!err && sealer_open(&opener->sealer, log_name))
         err = fault_set(fault, ERR_MEMORY, "no memory for an opener");
     if (err) {

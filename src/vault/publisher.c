@@ -47,7 +47,8 @@ struct kept {
 struct vault_publisher {
     struct sys *sys;
     char site_dir[VAULT_PATH_BYTES_MAX], vault_dir[VAULT_PATH_BYTES_MAX];
-    struct tlog_signer *signer; /* locked memory */
+    struct tlog_signer *signer;  /* locked memory */
+    struct vault_unlock *unlock; /* NULL: none; a new origin's key is written under it */
     struct vault_reader *reader;
     struct level levels[LEVELS];
     uint64_t size; /* of the tree in levels */
@@ -547,7 +548,8 @@ static enum err sign_anew(struct vault_publisher *publisher, struct fault *fault
 
 static enum err begin_origin(struct vault_publisher *publisher, struct fault *fault) {
     continuity_close(&publisher->continuity);
-    enum err err = keys_begin_origin(publisher->sys, publisher->site_dir, publisher->signer, fault);
+    enum err err = keys_begin_origin(publisher->sys, publisher->site_dir, publisher->unlock,
+                                     publisher->signer, fault);
     if (err)
         return err;
     publisher->signed_tree = (struct signed_tree){0};
@@ -571,7 +573,8 @@ static enum err take_up_origin(struct vault_publisher *publisher, struct fault *
 }
 
 enum err vault_publisher_open(struct vault_publisher **out, struct sys *sys, const char *site_dir,
-                              const char *memory_dir, struct fault *fault) {
+                              const struct vault_unlock *unlock, const char *memory_dir,
+                              struct fault *fault) {
     struct vault_publisher *publisher = memory_alloc(1, sizeof *publisher);
     if (!publisher || sodium_init() < 0)
         return fault_set(fault, ERR_MEMORY, "no memory for a publisher");
@@ -582,16 +585,19 @@ enum err vault_publisher_open(struct vault_publisher **out, struct sys *sys, con
     snprintf(publisher->site_dir, sizeof publisher->site_dir, "%s", site_dir);
     vault_path(publisher->vault_dir, site_dir, "vault");
     publisher->signer = sodium_malloc(sizeof *publisher->signer);
+    publisher->unlock = unlock ? vault_unlock_copy(unlock) : NULL;
     publisher->bundle = memory_alloc(1, BUNDLE_BYTES_MAX);
     publisher->back = memory_alloc(1, BUNDLE_BYTES_MAX);
     publisher->files = memory_alloc(FILES_PER_ROUND, sizeof publisher->files[0]);
     publisher->dirs = memory_alloc(DIRS_PER_ROUND, sizeof publisher->dirs[0]);
     enum err err = ERR_OK;
-    if (!publisher->signer || !publisher->bundle || !publisher->back || !publisher->files ||
-        !publisher->dirs)
+    if (!publisher->signer || (unlock && !publisher->unlock) || !publisher->bundle ||
+        !publisher->back || !publisher->files || !publisher->dirs)
         err = fault_set(fault, ERR_MEMORY, "no memory for a publisher");
     if (!err)
-        err = keys_read_signer(sys, site_dir, publisher->signer, fault);
+        err = key_files_settle(sys, site_dir, fault);
+    if (!err)
+        err = keys_read_signer(sys, site_dir, unlock, publisher->signer, fault);
     if (!err)
         err = vault_reader_open(&publisher->reader, sys, publisher->vault_dir, fault);
     if (!err)
@@ -611,6 +617,7 @@ void vault_publisher_close(struct vault_publisher *publisher) {
         return;
     continuity_close(&publisher->continuity);
     sodium_free(publisher->signer);
+    vault_unlock_free(publisher->unlock);
     vault_reader_close(publisher->reader);
     memory_free(publisher->bundle);
     memory_free(publisher->back);

@@ -60,7 +60,8 @@ static enum err read_entries(struct vault_writer *writer, struct fault *fault) {
     struct fault own = {0};
     enum err err = vault_reader_open(&reader, writer->sys, writer->vault_dir, &own);
     if (!err)
-        err = vault_opener_open(&opener, writer->sys, writer->site_dir, &own);
+        err =
+            vault_opener_open(&opener, writer->sys, writer->site_dir, writer->options.unlock, &own);
     for (uint64_t index = from; index < size && !err; index++) {
         struct vault_entry entry;
         bool is_readable = false;

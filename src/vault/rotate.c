@@ -165,7 +165,7 @@ enum err vault_writer_rotate(struct vault_writer *writer, struct fault *fault) {
     uint32_t epoch = 0, old_epoch = writer->epoch;
     enum err err = writer_admits(writer, true, fault);
     if (!err)
-        err = recipients_read(writer->sys, writer->site_dir, &recipients, fault);
+        err = recipients_read(writer->sys, writer->site_dir, NULL, &recipients, fault);
     if (!err)
         err = next_number(writer, &epoch, fault);
     if (err)

@@ -70,13 +70,49 @@ struct vault_entry {
 MUST_CHECK enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
                                  const uint8_t *recovery, struct fault *fault);
 
+/* Those of its directories, and of its keys, that are not there: a copy has no empty ones. */
+MUST_CHECK enum err vault_make_dirs(struct sys *sys, const char *site_dir, struct fault *fault);
+
+/* ---- a passphrase on the secret key files of a site ---- */
+
+#define VAULT_SALT_BYTES 16
+/* What opens them, worked out once from the passphrase, which is not kept. A function that takes one is given NULL where the
+ * keys have no passphrase; where they have one, that is ERR_AUTH. Lies in locked memory; handed from process to process as the
+ * bytes it is. */
+struct vault_unlock {
+    uint8_t salt[VAULT_SALT_BYTES];
+    uint64_t passes, memory_bytes;
+    uint8_t key[32];
+};
+MUST_CHECK enum err vault_keys_are_locked(struct sys *sys, const char *site_dir, bool *locked,
+                                          struct fault *fault);
+/* Takes a good part of a second and up to 256 MiB. *unlock is NULL where there is no passphrase. ERR_AUTH: it is another. */
+MUST_CHECK enum err vault_unlock_make(struct vault_unlock **unlock, struct sys *sys,
+                                      const char *site_dir, struct bytes passphrase,
+                                      struct fault *fault);
+/* NULL when there is no memory. */
+struct vault_unlock *vault_unlock_copy(const struct vault_unlock *unlock);
+void vault_unlock_free(struct vault_unlock *unlock); /* wipes */
+
+struct vault_lock_cost {
+    uint64_t passes, memory_bytes;
+};
+/* From the passphrase that `unlock` is of (NULL: none) to another; empty: none. Under the site's lock, with no node. Whatever
+ * fails, the keys are all under the one or all under the other. `cost` NULL: 3 passes over 64 MiB. */
+MUST_CHECK enum err vault_passphrase_change(struct sys *sys, const char *site_dir,
+                                            const struct vault_unlock *unlock,
+                                            struct bytes passphrase,
+                                            const struct vault_lock_cost *cost,
+                                            struct fault *fault);
+
 /* ---- writer: commit only ---- */
 struct vault_writer;
 struct vault_writer_options {
     uint64_t
         reserve_bytes; /* kept free for what people enter; VAULT_RESERVE_BYTES by default when 0; UINT64_MAX: none */
-    uint64_t segment_bytes;    /* of a write-ahead segment; 0: 64 MiB */
-    uint32_t repeat_count_max; /* 0: 2,000,000 */
+    uint64_t segment_bytes;            /* of a write-ahead segment; 0: 64 MiB */
+    uint32_t repeat_count_max;         /* 0: 2,000,000 */
+    const struct vault_unlock *unlock; /* only while it is opened */
 };
 /* Recovers: reads the segments from the disk, finds the last whole record, rebuilds the repeat digests.
  * ERR_CORRUPT when something that had been synced is damaged (nothing is cut off then). */
@@ -146,8 +182,8 @@ struct vault_publisher;
 /* `memory_dir`: memory that ends with the machine's run, where what was signed last is remembered outside the disk; NULL:
  * VAULT_MEMORY_DIR. When what it says does not show that this disk is the newest, the origin's next epoch begins. */
 MUST_CHECK enum err vault_publisher_open(struct vault_publisher **publisher, struct sys *sys,
-                                         const char *site_dir, const char *memory_dir,
-                                         struct fault *fault);
+                                         const char *site_dir, const struct vault_unlock *unlock,
+                                         const char *memory_dir, struct fault *fault);
 /* The origin it signs under; did that begin in this life; will the next life be able to go on with it? */
 const char *vault_publisher_origin(const struct vault_publisher *publisher, bool *is_new,
                                    bool *is_remembered);
@@ -181,7 +217,8 @@ void vault_entry_erased(struct vault_entry *entry);
 /* ---- opener: open only (and offline commands); holds the epoch keys ---- */
 struct vault_opener;
 MUST_CHECK enum err vault_opener_open(struct vault_opener **opener, struct sys *sys,
-                                      const char *site_dir, struct fault *fault);
+                                      const char *site_dir, const struct vault_unlock *unlock,
+                                      struct fault *fault);
 void vault_opener_close(struct vault_opener *opener);
 /* Unseal; views point into the opener's buffer until the next call. ERR_NOT_FOUND: the entry's epoch is erased. */
 MUST_CHECK enum err vault_opener_unseal(struct vault_opener *opener, struct bytes sealed,
@@ -245,13 +282,15 @@ struct vault_epoch {
     int64_t made_at;     /* of the file, as the file system says */
 };
 typedef void (*vault_epoch_take)(void *owner, const struct vault_epoch *epoch);
-MUST_CHECK enum err vault_epochs_each(struct sys *sys, const char *site_dir, vault_epoch_take take,
+MUST_CHECK enum err vault_epochs_each(struct sys *sys, const char *site_dir,
+                                      const struct vault_unlock *unlock, vault_epoch_take take,
                                       void *owner, struct fault *fault);
 /* The entries sealed under the epoch: from..to-1. ERR_NOT_FOUND: there are none. */
 MUST_CHECK enum err vault_epoch_range(struct sys *sys, const char *site_dir, uint32_t epoch,
                                       uint64_t *from, uint64_t *to, struct fault *fault);
 /* The X25519 secret that opens the epoch's blobs, for the age tool; the caller wipes it. */
-MUST_CHECK enum err vault_epoch_identity(struct sys *sys, const char *site_dir, uint32_t epoch,
+MUST_CHECK enum err vault_epoch_identity(struct sys *sys, const char *site_dir,
+                                         const struct vault_unlock *unlock, uint32_t epoch,
                                          uint8_t secret[VAULT_PUBLIC_KEY_BYTES],
                                          struct fault *fault);
 

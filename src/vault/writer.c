@@ -89,9 +89,11 @@ static enum err writer_open_keys(struct vault_writer *writer, struct fault *faul
     char log_name[TLOG_ORIGIN_BYTES_MAX + 1];
     enum err err = keys_read_log_name(writer->sys, writer->site_dir, log_name, fault);
     if (!err)
-        err = epoch_keys_open(&writer->keys, writer->sys, writer->site_dir, fault);
+        err = epoch_keys_open(&writer->keys, writer->sys, writer->site_dir, writer->options.unlock,
+                              fault);
     if (!err)
-        err = keys_read_repeat(writer->sys, writer->site_dir, writer->secrets->repeat_key, fault);
+        err = keys_read_repeat(writer->sys, writer->site_dir, writer->options.unlock,
+                               writer->secrets->repeat_key, fault);
     if (!err && sealer_open(&writer->sealer, log_name))
         err = fault_set(fault, ERR_MEMORY, "no memory to seal with");
     return err;
@@ -135,6 +137,7 @@ enum err vault_writer_open(struct vault_writer **out, struct sys *sys, const cha
         writer_clock_open(writer);
     if (!err)
         err = writer_find_epoch(writer, fault);
+    writer->options.unlock = NULL; /* the caller's, who may wipe it now */
     if (err) {
         vault_writer_close(writer);
         return err;

@@ -52,8 +52,6 @@ struct vault_writer {
     uint32_t blob_number;
 };
 
-/* writer.c: the directories of a site's vault and keys. */
-MUST_CHECK enum err vault_make_dirs(struct sys *sys, const char *site_dir, struct fault *fault);
 /* clock.c: compare the clock with what the last life saw of it; keep what this one sees. */
 void writer_clock_open(struct vault_writer *writer);
 void writer_clock_save(struct vault_writer *writer);

@@ -64,6 +64,7 @@ class Node:
         self.base = tempfile.mkdtemp(prefix="veilleuse-test.", dir=parent)
         self.dir = os.path.join(self.base, "site")
         self.process = None
+        self.unlock = []  # options that unlock the site's keys
         code, _, err = run("init", self.dir, "--site", "test", "--name", "Essai")
         if code:
             raise RuntimeError("init: " + err)
@@ -82,7 +83,7 @@ class Node:
     def start(self, wait_s=120):
         self.err_path = os.path.join(self.base, "serve.err")
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", self.dir, "--mllp", self.mllp_option, "--web", self.web_option],
+            [PROGRAM, "serve", self.dir, "--mllp", self.mllp_option, "--web", self.web_option, *self.unlock],
             stdout=subprocess.PIPE, stderr=open(self.err_path, "ab"), start_new_session=True)
         found = {}
         deadline = time.monotonic() + wait_s
@@ -144,20 +145,20 @@ class Node:
         return False
 
     def entries(self):
-        code, out, err = run("cat", self.dir)
+        code, out, err = run("cat", self.dir, *self.unlock)
         if code:
             raise RuntimeError("cat: " + err)
         return [json.loads(line) for line in out.splitlines()]
 
     def messages(self):
         """The bodies of all messages, as bytes, in order."""
-        code, out, err = run("cat", self.dir, "--mllp")
+        code, out, err = run("cat", self.dir, "--mllp", *self.unlock)
         if code:
             raise RuntimeError("cat: " + err)
         return [part[1:] for part in out.split(b"\x1c\r")[:-1]]
 
     def digest(self):
-        code, out, err = run("chart", self.dir, "digest")
+        code, out, err = run("chart", self.dir, "digest", *self.unlock)
         return out.decode().strip() if code == 0 else f"failed: {err}"
 
     def send(self, *arguments, **options):

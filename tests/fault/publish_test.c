@@ -11,7 +11,7 @@ static bool across_a_tile(struct sys *sys) {
     struct vault_publisher *publisher;
     uint64_t published = 0;
     arm(sys);
-    if (vault_publisher_open(&publisher, sys, site_dir, memory_dir, NULL))
+    if (vault_publisher_open(&publisher, sys, site_dir, NULL, memory_dir, NULL))
         return false;
     bool good = vault_publish(publisher, TAIL, true, &published, NULL) == ERR_OK;
     good = publish_to(publisher, TAIL, &published) == ERR_OK && good;
@@ -41,7 +41,7 @@ static bool in_one_life(struct sys *sys) {
     struct vault_publisher *publisher;
     uint64_t published;
     bool good = batch(writer, 1000, 3) == ERR_OK;
-    enum err err = vault_publisher_open(&publisher, sys, site_dir, memory_dir, NULL);
+    enum err err = vault_publisher_open(&publisher, sys, site_dir, NULL, memory_dir, NULL);
     site_must(err, NULL);
     arm(sys);
     for (uint64_t i = 0; i < 3; i++) {
@@ -102,7 +102,7 @@ static struct prepared prepare_lost(void) {
     site_must(batch(writer, 100, 4), NULL);
     uint64_t size = vault_writer_durable_size(writer);
     vault_writer_close(writer);
-    site_must(vault_publisher_open(&publisher, &sys, site_dir, memory_dir, NULL), NULL);
+    site_must(vault_publisher_open(&publisher, &sys, site_dir, NULL, memory_dir, NULL), NULL);
     site_path(blocked, "vault/tile/0/000.p/25");
     assert(size == 25);
     int result = mkdir(blocked, 0755); /* no tile of this name can be put there */
@@ -122,7 +122,7 @@ static bool after_a_loss(struct sys *sys) {
     struct vault_writer *writer = open_writer(sys);
     struct vault_publisher *publisher;
     uint64_t published, size = vault_writer_durable_size(writer);
-    enum err err = vault_publisher_open(&publisher, sys, site_dir, memory_dir, NULL);
+    enum err err = vault_publisher_open(&publisher, sys, site_dir, NULL, memory_dir, NULL);
     site_must(err, NULL);
     assert(size == 21);
     arm(sys);

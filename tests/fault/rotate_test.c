@@ -109,7 +109,7 @@ static bool later_one_can_read(uint64_t size) {
     int result = symlink(vault_dir, path);
     assert(result == 0);
     site_must(vault_reader_open(&reader, NULL, vault_dir, NULL), NULL);
-    site_must(vault_opener_open(&opener, NULL, own_dir, NULL), NULL);
+    site_must(vault_opener_open(&opener, NULL, own_dir, NULL, NULL), NULL);
     bool good = true;
     for (uint64_t i = 0; i < size && good; i++) {
         struct bytes sealed;

@@ -202,7 +202,7 @@ static inline enum err publish_to(struct vault_publisher *publisher, uint64_t si
 static inline enum err publish(struct sys *sys, struct vault_writer *writer, uint64_t size) {
     struct vault_publisher *publisher;
     uint64_t published = 0;
-    enum err err = vault_publisher_open(&publisher, sys, site_dir, memory_dir, NULL);
+    enum err err = vault_publisher_open(&publisher, sys, site_dir, NULL, memory_dir, NULL);
     if (err)
         return err;
     err = publish_to(publisher, size, &published);
@@ -364,7 +364,7 @@ static inline bool log_is_good(uint64_t size, bool may_differ) {
     tlog_frontier_init(&walk.frontier);
     site_path(vault_dir, "vault");
     site_must(vault_reader_open(&walk.reader, NULL, vault_dir, NULL), NULL);
-    site_must(vault_opener_open(&walk.opener, NULL, site_dir, NULL), NULL);
+    site_must(vault_opener_open(&walk.opener, NULL, site_dir, NULL, NULL), NULL);
     bool good = true;
     for (; walk.index < size && good; walk.index++) {
         struct fault fault = {0};
@@ -410,7 +410,7 @@ static inline bool restart_publisher(struct sys *sys, struct vault_writer *write
     struct fault fault = {0};
     uint64_t published = 0;
     bool is_new = false, is_remembered = false;
-    enum err err = vault_publisher_open(&publisher, sys, site_dir, memory_dir, &fault);
+    enum err err = vault_publisher_open(&publisher, sys, site_dir, NULL, memory_dir, &fault);
     if (!err) {
         err = publish_to(publisher, vault_writer_durable_size(writer), &published);
         vault_publisher_origin(publisher, &is_new, &is_remembered);

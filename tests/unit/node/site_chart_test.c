@@ -63,7 +63,7 @@ static enum err make(int64_t until, uint64_t until_entry) {
     uint64_t taken;
     fault = (struct fault){0};
     unlink(out);
-    return site_chart_make_past(site_dir, &config, &limits, out, &taken, &fault);
+    return site_chart_make_past(site_dir, NULL, &config, &limits, out, &taken, &fault);
 }
 
 /* The numbers of the patients in it, as "1 3 "; and what it is of. */
@@ -217,7 +217,7 @@ static void test_file(void) {
 
     write_text(out, "mine");
     fault = (struct fault){0};
-    is_int(site_chart_make_past(site_dir, &config, &limits, out, &taken, &fault), ERR_STATE);
+    is_int(site_chart_make_past(site_dir, NULL, &config, &limits, out, &taken, &fault), ERR_STATE);
     ok(!stat(out, &st) && st.st_size == 4, "a file that is there is left alone");
 
     is_int(make(INT64_MAX, CHART_NO_ENTRY), ERR_USAGE);

@@ -82,7 +82,7 @@ static enum err open_blob(uint64_t index, vault_take take_piece, void *owner,
     struct bytes sealed;
     site_path(vault_dir, "vault");
     site_must(vault_reader_open(&reader, NULL, vault_dir, NULL), NULL);
-    site_must(vault_opener_open(&opener, NULL, site_dir, NULL), NULL);
+    site_must(vault_opener_open(&opener, NULL, site_dir, NULL, NULL), NULL);
     site_must(vault_reader_sealed(reader, index, UINT64_MAX, &sealed, NULL), NULL);
     site_must(vault_opener_unseal(opener, sealed, &entry, NULL), NULL);
     *body_bytes = entry.body_bytes;

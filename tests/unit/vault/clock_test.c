@@ -12,7 +12,7 @@ static bool is_marked(uint64_t index) {
     struct fault fault = {0};
     site_path(vault_dir, "vault");
     site_must(vault_reader_open(&reader, NULL, vault_dir, &fault), &fault);
-    site_must(vault_opener_open(&opener, NULL, site_dir, &fault), &fault);
+    site_must(vault_opener_open(&opener, NULL, site_dir, NULL, &fault), &fault);
     site_must(vault_reader_sealed(reader, index, UINT64_MAX, &sealed, &fault), &fault);
     site_must(vault_opener_unseal(opener, sealed, &entry, &fault), &fault);
     bool marked = entry.flags & VAULT_CLOCK_DOUBTFUL;

@@ -82,7 +82,7 @@ static void test_growth(void) {
     load_verifier();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 1024, 64);
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
     is_int(vault_published_size(publisher), 0);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         is_int(vault_publish(publisher, sizes[i], false, &published, &fault), ERR_OK);
@@ -90,7 +90,7 @@ static void test_growth(void) {
         ok(tree_is(sizes[i]), "the tree of this size");
         if (i % 3 == 1) { /* a publisher that takes up the tree from the disk */
             vault_publisher_close(publisher);
-            site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+            site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
             is_int(vault_published_size(publisher), sizes[i]);
         }
     }
@@ -114,7 +114,7 @@ static void test_whole_only(void) {
     load_verifier();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 299, 100);
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL), NULL);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, NULL), NULL);
     is_int(vault_publish(publisher, 200, true, &published, NULL), ERR_OK);
     is_int(published, 0);
     is_int(vault_publish(publisher, 300, true, &published, NULL), ERR_OK);
@@ -136,14 +136,14 @@ static void test_two_levels(void) {
     load_verifier();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 66000, 2000);
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL), NULL);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, NULL), NULL);
     for (; published < 66001; rounds++)
         site_must(vault_publish(publisher, 66001, false, &published, NULL), NULL);
     ok(rounds > 1 && rounds < 10, "in rounds");
     ok(exists("vault/tile/1/000") && exists("vault/tile/2/000.p/1") &&
        exists("vault/tile/1/001.p/1"));
     vault_publisher_close(publisher);
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL), NULL);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, NULL), NULL);
     is_int(vault_published_size(publisher), 66001);
     vault_publisher_close(publisher);
     ok(tree_is(66001));
@@ -185,7 +185,7 @@ static void test_differing_rewrite(void) {
     site_make();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 299, 100);
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL), NULL);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, NULL), NULL);
     site_path(path, "vault/tile/0");
     site_must(sys_make_dirs(NULL, path, 0755, NULL), NULL);
     site_path(path, "vault/tile/0/000");
@@ -220,7 +220,7 @@ static void test_signed_ahead(void) {
     site_publish(200);
 
     site_write(path, checkpoint); /* as if the last rename had not happened */
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
     is_int(vault_published_size(publisher), 150);
     is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_OK);
     is_int(published, 200);
@@ -235,7 +235,7 @@ static void test_signed_ahead(void) {
     find_memory(memory_path);
     struct bytes memory_then = site_read(memory_path);
     site_write(memory_path, text_bytes(&text));
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
     is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_OK);
     is_int(published, 150);
     bool is_new, is_remembered;
@@ -250,7 +250,7 @@ static void test_signed_ahead(void) {
     free((void *)(uintptr_t)memory_then.data);
     struct bytes signed_now = site_read(signed_path);
     site_write(signed_path, BYTES("nonsense\n"));
-    is_int(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL), ERR_CORRUPT);
+    is_int(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, NULL), ERR_CORRUPT);
     site_write(signed_path, signed_now);
     site_publish(300);
     static struct vault_report report;
@@ -282,9 +282,9 @@ static void test_origins(void) {
     struct bytes old_signed = site_read(signed_path);
     site_publish(200);
 
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
     is_origin(publisher, false);
-    site_must(vault_publisher_open(&second, NULL, site_dir, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&second, NULL, site_dir, NULL, site_dir, &fault), &fault);
     is_origin(second, true); /* the first one still holds the memory */
     vault_publisher_close(second);
     vault_publisher_close(publisher);
@@ -295,12 +295,12 @@ static void test_origins(void) {
     site_publish(200);
     site_path(signed_path, "keys/signed");
     site_write(signed_path, old_signed); /* of another log, and smaller: a disk from elsewhen */
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
     is_origin(publisher, true);
     is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_OK);
     is_int(published, 300);
     vault_publisher_close(publisher);
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
     bool is_new, is_remembered;
     vault_publisher_origin(publisher, &is_new, &is_remembered);
     ok(!is_new && is_remembered, "and goes on from then");
@@ -311,7 +311,7 @@ static void test_origins(void) {
         find_memory(memory_path);
         ok(unlink(memory_path) == 0);
     }
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
     is_origin(publisher, true);
     vault_publisher_close(publisher);
 
@@ -322,7 +322,7 @@ static void test_origins(void) {
     snprintf(line, sizeof line, "99999%.*s", (int)memory.size - 3, (const char *)memory.data + 3);
     site_write(memory_path, bytes_from_string(line));
     site_write(signed_path, bytes_from_string(line));
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
     vault_publisher_origin(publisher, &is_new, &is_remembered);
     ok(!is_new);
     is_int(vault_publish(publisher, 300, false, &published, &fault), ERR_OK);
@@ -345,8 +345,8 @@ static void test_fresh_copies(void) {
     snprintf(command, sizeof command, "cp -a %s %s", site_dir, copy);
     int result = system(command);
     assert(result == 0);
-    site_must(vault_publisher_open(&first, NULL, site_dir, site_dir, &fault), &fault);
-    site_must(vault_publisher_open(&second, NULL, copy, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&first, NULL, site_dir, NULL, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&second, NULL, copy, NULL, site_dir, &fault), &fault);
     is_origin(first, false);
     is_origin(second, true);
     is_int(vault_publish(first, 1, false, &published, &fault), ERR_OK);
@@ -369,7 +369,7 @@ static void test_foreign_checkpoint(void) {
     memcpy(changed, tile.data, tile.size);
     changed[77] ^= 4;
     site_write(path, bytes_from(changed, tile.size));
-    is_int(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL), ERR_CORRUPT);
+    is_int(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, NULL), ERR_CORRUPT);
     site_write(path, tile);
     site_path(path, "vault/checkpoint");
     struct bytes note = site_read(path);
@@ -377,7 +377,7 @@ static void test_foreign_checkpoint(void) {
     memcpy(other, note.data, note.size);
     other[note.size - 10] ^= 1;
     site_write(path, bytes_from(other, note.size));
-    ok(vault_publisher_open(&publisher, NULL, site_dir, site_dir, NULL) != ERR_OK,
+    ok(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, NULL) != ERR_OK,
        "a bad signature is refused");
     site_write(path, note);
     site_publish(21);

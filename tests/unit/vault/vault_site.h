@@ -132,7 +132,7 @@ static inline bool site_holds(uint64_t from, uint64_t count) {
     bool good = true;
     site_path(vault_dir, "vault");
     site_must(vault_reader_open(&reader, NULL, vault_dir, &fault), &fault);
-    site_must(vault_opener_open(&opener, NULL, site_dir, &fault), &fault);
+    site_must(vault_opener_open(&opener, NULL, site_dir, NULL, &fault), &fault);
     for (uint64_t i = 0; i < 1 + count && good; i++) {
         struct bytes sealed;
         struct vault_entry entry;
@@ -171,7 +171,7 @@ static inline void site_publish(uint64_t size) {
     struct vault_publisher *publisher;
     struct fault fault = {0};
     uint64_t published = 0;
-    site_must(vault_publisher_open(&publisher, NULL, site_dir, site_dir, &fault), &fault);
+    site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
     while (published < size)
         site_must(vault_publish(publisher, size, false, &published, &fault), &fault);
     vault_publisher_close(publisher);
