@@ -95,7 +95,7 @@ static struct prepared prepare_ended(void) {
     site_path(path, "cache/clock");
     result |= unlink(path);
     assert(result == 0);
-    site_must(recipients_read(&sys, site_dir, &recipients, NULL), NULL);
+    site_must(recipients_read(&sys, site_dir, NULL, &recipients, NULL), NULL);
     site_must(epoch_file_write(&sys, vault_dir, 3, 1, key, &recipients, NULL), NULL);
     tear_batch(size - 6);
     return prepare("ended");
