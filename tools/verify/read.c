@@ -340,7 +340,7 @@ static const char *blob_print(const struct reader *r, const uint8_t name[HASH],
                               uint64_t whole_bytes) {
     static uint8_t sealed[CHUNK + CHUNK_TAG], plain[CHUNK];
     char path[NAME_ROOM];
-    uint8_t file_key[16], salt[16], key[HASH], nonce[12] = {0};
+    uint8_t file_key[16] = {0}, salt[16] = {0}, key[HASH], nonce[12] = {0};
     uint64_t bytes = 0;
     blob_name(path, name);
     FILE *file = vault_open(r->vault, path);
