@@ -1,8 +1,9 @@
 /* vault_test.c - the Nth system call of a vault's life fails, for every N: afterwards the vault opens, verifies, and
  * holds everything that was acknowledged.
  *
- * One life: open, append and sync in batches through several segments, store a blob, publish, let published segments go,
- * append more, publish again, close, open again, append. Each run is a process of its own, so that it can crash. */
+ * One life: open, append and sync in batches through several segments, store blobs, alone and several in one batch with entries
+ * between them, publish, let published segments go, append more, publish again, close, open again, append. Each run is a
+ * process of its own, so that it can crash. */
 #include "unit/vault/vault_site.h"
 
 #include <errno.h>
@@ -13,19 +14,18 @@
 #define ACKED_MAX     256u
 #define SEGMENT       2048u
 #define RUNS_MAX      4000u
-#define BLOB_BYTES    70000u
+#define BLOB_BYTES    70000u /* and n more of body number n */
+#define BLOBS_MAX     16u
 #define EXIT_FAILED   1
 #define EXIT_CLEAN    0
 #define EXIT_NO_STATE 3 /* the writer went on after it should have stopped */
 
 /* What the life was told is durable; written by the child, read by the parent. */
 struct acked {
-    uint32_t count;
-    bool has_blob;
-    uint64_t blob_index;
+    uint32_t count, blob_count;
     struct {
         uint64_t index, n;
-    } entries[ACKED_MAX];
+    } entries[ACKED_MAX], blobs[BLOBS_MAX];
 };
 static struct acked *acked;
 
@@ -64,32 +64,61 @@ static enum err batch(struct vault_writer *writer, uint64_t from, uint64_t count
     return err;
 }
 
-static enum err blob(struct vault_writer *writer) {
-    static uint8_t body[BLOB_BYTES];
+static uint8_t blob_byte(uint64_t n, uint64_t at) {
+    return (uint8_t)(n * 31 + at * 7 + (at >> 8));
+}
+
+static enum err put_blob(struct vault_writer *writer, uint64_t n, uint64_t *index) {
+    static uint8_t body[BLOB_BYTES + 256];
     struct vault_blob_writer *stream;
     struct vault_entry entry = {.kind = VAULT_MESSAGE,
                                 .media_type = BYTES("application/pdf"),
                                 .body = bytes_from(body, 100)};
-    uint64_t index;
     bool is_repeat;
-    memset(body, 'b', sizeof body);
+    for (size_t i = 0; i < BLOB_BYTES + n; i++)
+        body[i] = blob_byte(n, i);
     enum err err = vault_blob_begin(writer, &stream, NULL);
     if (err)
         return err;
-    err = vault_blob_feed(stream, bytes_from(body, sizeof body), NULL);
+    err = vault_blob_feed(stream, bytes_from(body, BLOB_BYTES + n), NULL);
     if (err) {
         vault_blob_abort(stream);
         return err;
     }
-    err = vault_blob_finish(stream, &(struct vault_append){&entry, true, false}, &index, &is_repeat,
-                            NULL);
-    if (!err)
-        err = vault_writer_sync(writer, NULL);
-    if (!err) {
-        acked->blob_index = index;
-        acked->has_blob = true;
+    return vault_blob_finish(stream, &(struct vault_append){&entry, true, false}, index, &is_repeat,
+                             NULL);
+}
+
+/* Body numbers from `from` on, and an entry of number 9000 + n behind each, in one batch. What a sender is told is told of
+ * each alone; a batch of which one failed is still synced. */
+static enum err blobs(struct vault_writer *writer, uint64_t from, uint64_t count) {
+    enum err err = ERR_OK, sync_err;
+    struct {
+        enum err blob_err, entry_err;
+        uint64_t blob_index, entry_index;
+    } told[4];
+    for (uint64_t i = 0; i < count; i++) {
+        bool is_repeat;
+        told[i].blob_err = put_blob(writer, from + i, &told[i].blob_index);
+        told[i].entry_err =
+            site_append(writer, 9000 + from + i, &told[i].entry_index, &is_repeat, NULL);
+        if (told[i].blob_err || told[i].entry_err)
+            err = ERR_IO;
     }
-    return err;
+    sync_err = vault_writer_sync(writer, NULL);
+    for (uint64_t i = 0; i < count && !sync_err; i++) {
+        if (!told[i].blob_err) {
+            acked->blobs[acked->blob_count].index = told[i].blob_index;
+            acked->blobs[acked->blob_count].n = from + i;
+            acked->blob_count++;
+        }
+        if (!told[i].entry_err) {
+            acked->entries[acked->count].index = told[i].entry_index;
+            acked->entries[acked->count].n = 9000 + from + i;
+            acked->count++;
+        }
+    }
+    return err ? err : sync_err;
 }
 
 static enum err publish(struct sys *sys, struct vault_writer *writer) {
@@ -118,8 +147,9 @@ static int live(struct sys *sys) {
         uint64_t from = 100 + life * 1000;
         failed |= batch(writer, from, 3) != ERR_OK;
         failed |= batch(writer, from + 10, 5) != ERR_OK;
-        failed |= life == 0 && blob(writer) != ERR_OK;
+        failed |= blobs(writer, 1 + life * 4, 1) != ERR_OK;
         failed |= batch(writer, from + 20, 4) != ERR_OK;
+        failed |= life == 0 && blobs(writer, 2, 3) != ERR_OK;
         failed |= publish(sys, writer) != ERR_OK;
         failed |= batch(writer, from + 30, 6) != ERR_OK;
         failed |= publish(sys, writer) != ERR_OK;
@@ -131,10 +161,29 @@ static int live(struct sys *sys) {
 
 /* ---- afterwards ---- */
 
-static enum err count_blob(void *owner, struct bytes piece) {
-    uint64_t *bytes = owner;
-    *bytes += piece.size;
+struct blob_check {
+    uint64_t n, at;
+    bool is_same;
+};
+
+static enum err check_blob(void *owner, struct bytes piece) {
+    struct blob_check *check = owner;
+    for (size_t i = 0; i < piece.size; i++)
+        check->is_same &= piece.data[i] == blob_byte(check->n, check->at + i);
+    check->at += piece.size;
     return ERR_OK;
+}
+
+static bool holds_blob(struct vault_reader *reader, struct vault_opener *opener, uint64_t index,
+                       uint64_t n) {
+    struct bytes sealed;
+    struct vault_entry entry;
+    struct blob_check check = {.n = n, .is_same = true};
+    return !vault_reader_sealed(reader, index, UINT64_MAX, &sealed, NULL) &&
+           !vault_opener_unseal(opener, sealed, &entry, NULL) &&
+           entry.body_bytes == BLOB_BYTES + n &&
+           !vault_opener_blob(opener, &entry, check_blob, &check, NULL) && check.is_same &&
+           check.at == BLOB_BYTES + n;
 }
 
 static bool holds_acked(struct vault_reader *reader, struct vault_opener *opener) {
@@ -145,11 +194,10 @@ static bool holds_acked(struct vault_reader *reader, struct vault_opener *opener
             vault_opener_unseal(opener, sealed, &entry, NULL) ||
             !site_entry_is(&entry, acked->entries[i].n))
             return false;
-    uint64_t bytes = 0;
-    return !acked->has_blob ||
-           (!vault_reader_sealed(reader, acked->blob_index, UINT64_MAX, &sealed, NULL) &&
-            !vault_opener_unseal(opener, sealed, &entry, NULL) &&
-            !vault_opener_blob(opener, &entry, count_blob, &bytes, NULL) && bytes == BLOB_BYTES);
+    for (uint32_t i = 0; i < acked->blob_count; i++)
+        if (!holds_blob(reader, opener, acked->blobs[i].index, acked->blobs[i].n))
+            return false;
+    return true;
 }
 
 static bool is_whole(const char *when) {
