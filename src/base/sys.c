@@ -225,6 +225,17 @@ int sys_fallocate(struct sys *sys, int fd, off_t at, off_t size) {
     return told(sys, result, &(struct sys_event){SYS_GROWN, .fd = fd, .at = at + size});
 }
 
+int sys_write_back(struct sys *sys, int fd, off_t at, off_t size, bool wait) {
+    unsigned flags = SYNC_FILE_RANGE_WRITE;
+    if (wait)
+        flags |= SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER;
+    if (is_failing(sys, NEED_SPACE))
+        return -1;
+    if (sync_file_range(fd, at, size, flags) == 0)
+        return 0;
+    return errno == ENOSYS || errno == EINVAL || errno == ESPIPE ? 0 : -1;
+}
+
 int sys_ftruncate(struct sys *sys, int fd, off_t size) {
     if (is_failing(sys, NEED_NOTHING))
         return -1;

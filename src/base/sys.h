@@ -77,6 +77,9 @@ int sys_fdatasync(struct sys *sys, int fd);
 int sys_fsync(struct sys *sys, int fd);
 /* Zeroed space at the end of a file; falls back to writing zeros. */
 int sys_fallocate(struct sys *sys, int fd, off_t at, off_t size);
+/* Begin to write out what is dirty of [at, at + size), size 0: to the end; with `wait`, until that is done and its errors
+ * are told. It saves a later fdatasync time and never replaces it. 0 too where there is no such call. */
+int sys_write_back(struct sys *sys, int fd, off_t at, off_t size, bool wait);
 int sys_ftruncate(struct sys *sys, int fd, off_t size);
 int sys_rename(struct sys *sys, const char *from, const char *to);
 int sys_link(struct sys *sys, const char *from, const char *to);

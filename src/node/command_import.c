@@ -136,7 +136,8 @@ static enum err import_by_writer(struct import *import, const struct append_requ
     import->sent++;
     import->taken += !err && !is_repeat;
     import->repeats += !err && is_repeat;
-    if (err || vault_writer_pending_bytes(import->writer) <= (256u << 10))
+    if (err || (vault_writer_pending_bytes(import->writer) <= (1u << 20) &&
+                !vault_writer_is_ripe(import->writer)))
         return err;
     err = vault_writer_sync(import->writer, fault);
     return err ? err : vault_writer_tend(import->writer, fault);

@@ -13,7 +13,6 @@
 #include <stdio.h>
 
 #define ANSWER_COUNT_MAX  65536u
-#define BATCH_BYTES_MAX   (6u << 20)
 #define BLOB_COUNT_MAX    256u
 #define ANSWER_FRAME_BYTES 40u
 
@@ -135,15 +134,18 @@ static bool kind_is_allowed(enum vault_kind kind) {
     return kind == VAULT_MESSAGE || kind == VAULT_FACT || kind == VAULT_NOTE;
 }
 
+static void settle_when_ripe(struct commit *commit) {
+    if (vault_writer_is_ripe(commit->writer) || commit->answer_count >= ANSWER_COUNT_MAX - 1)
+        settle(commit);
+}
+
 static enum err take_append(struct commit *commit, struct role_link *link,
                             const struct ipc_frame *frame) {
     struct append_request request;
     enum err err = roles_get_append(frame, &request);
     if (err || !kind_is_allowed(request.kind))
         return ERR_INPUT;
-    if (vault_writer_pending_bytes(commit->writer) > BATCH_BYTES_MAX ||
-        commit->answer_count == ANSWER_COUNT_MAX - 1)
-        settle(commit);
+    settle_when_ripe(commit);
     struct vault_entry entry;
     struct vault_append append = append_of(&request, &entry);
     struct append_answer answer = {.token = request.token};
@@ -210,8 +212,7 @@ static enum err take_blob_end(struct commit *commit, struct role_link *link,
     enum err err = roles_get_append(frame, &request);
     if (err || !kind_is_allowed(request.kind))
         return ERR_INPUT;
-    if (commit->answer_count >= ANSWER_COUNT_MAX - 1)
-        settle(commit);
+    settle_when_ripe(commit);
     struct open_blob *blob = find_blob(commit, link->peer, request.token);
     struct append_answer answer = {.token = request.token, .err = blob ? blob->err : ERR_LIMIT};
     struct fault fault = {0};

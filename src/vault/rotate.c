@@ -61,6 +61,7 @@ static enum err append_dictionary(struct vault_writer *writer, struct bytes dict
 static void use_epoch(struct vault_writer *writer, uint32_t epoch, const uint8_t *key) {
     writer->epoch = epoch;
     memcpy(writer->secrets->epoch_key, key, KEY_BYTES);
+    writer_derive_recipient(writer);
 }
 
 enum err writer_begin_epoch(struct vault_writer *writer, uint32_t epoch, struct bytes dictionary,
@@ -263,19 +264,22 @@ static enum err find_epoch(struct vault_writer *writer, struct vault_reader *rea
     return fault_set(fault, ERR_CORRUPT, "no epoch begins in this log");
 }
 
-/* What the newest entries use; or, when none does yet, what stands behind the epoch's beginning. */
-static bool sought_dictionary(struct vault_writer *writer, struct vault_reader *reader,
-                              uint64_t index, uint64_t *found) {
+/* What this entry says of the dictionary in use: it is the one that the newest entries use; or, when none does yet, what
+ * stands behind the epoch's beginning. */
+static enum err look_for_dictionary(struct vault_writer *writer, struct vault_reader *reader,
+                                    uint64_t index, uint64_t *found) {
     struct bytes stored;
     struct seal_header header;
-    if (vault_reader_sealed(reader, index, writer->durable_size, &stored, NULL) ||
-        seal_header_read(stored, &header))
-        return false;
+    enum err err = vault_reader_sealed(reader, index, writer->durable_size, &stored, NULL);
+    if (!err)
+        err = seal_header_read(stored, &header);
+    if (err)
+        return err;
     if (header.is_open && index + 1 < writer->durable_size)
         *found = index + 1;
     if (header.epoch == writer->epoch && header.dictionary)
         *found = header.dictionary;
-    return *found != 0;
+    return ERR_OK;
 }
 
 static enum err use_found(struct vault_writer *writer, struct vault_reader *reader,
@@ -297,10 +301,10 @@ void writer_find_dictionary(struct vault_writer *writer) {
     sealer_use_no_dictionary(writer->sealer);
     if (vault_reader_open(&reader, writer->sys, writer->vault_dir, NULL))
         return;
-    uint64_t least = size > DICTIONARY_SOUGHT ? size - DICTIONARY_SOUGHT : 0;
-    for (uint64_t index = size; index > least; index--)
-        if (sought_dictionary(writer, reader, index - 1, &found))
-            break;
+    /* Forwards, which is the fast way to read. */
+    uint64_t index = size > DICTIONARY_SOUGHT ? size - DICTIONARY_SOUGHT : 0;
+    while (index < size && !look_for_dictionary(writer, reader, index, &found))
+        index++;
     if (found && !use_found(writer, reader, found))
         samples_begin_sparse(writer->samples);
     vault_reader_close(reader);

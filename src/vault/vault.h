@@ -132,7 +132,9 @@ struct vault_append {
 MUST_CHECK enum err vault_writer_append(struct vault_writer *writer,
                                         const struct vault_append *append, uint64_t *index,
                                         bool *is_repeat, struct fault *fault);
-/* One write and one fdatasync for all that is pending. After an error the pending batch is not durable and must
+/* Is the pending batch so large that it must be synced before more is added? */
+bool vault_writer_is_ripe(const struct vault_writer *writer);
+/* The blobs of the batch synced together, then one write and one fdatasync for all its entries. After an error the pending batch is not durable and must
  * not be acknowledged; ERR_FULL: it was taken back whole and can be tried again; ERR_IO: suspect for good. */
 MUST_CHECK enum err vault_writer_sync(struct vault_writer *writer, struct fault *fault);
 uint64_t vault_writer_durable_size(const struct vault_writer *writer);
@@ -164,8 +166,8 @@ MUST_CHECK enum err vault_writer_wrap_past(struct vault_writer *writer,
                                            const uint8_t public_key[VAULT_PUBLIC_KEY_BYTES],
                                            uint32_t *epoch_count, struct fault *fault);
 
-/* A large body, streamed; several at once. finish makes the file durable, then appends its reference as above, and takes
- * the blob whatever comes of it. ERR_LIMIT: the pending batch was full; sync when it is nearly so, before finish. */
+/* A large body, streamed; several at once. finish writes its end, appends its reference as above, and takes the blob
+ * whatever comes of it; both are durable with the batch. ERR_LIMIT: the batch was full; sync a ripe one before finish. */
 struct vault_blob_writer;
 MUST_CHECK enum err vault_blob_begin(struct vault_writer *writer, struct vault_blob_writer **blob,
                                      struct fault *fault);

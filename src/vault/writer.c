@@ -4,7 +4,8 @@
  *   1 Entries below durable_size are whole on the disk; no other index was ever answered for.
  *   2 A batch lies in one segment, behind all earlier ones; a segment is never written below its used part.
  *   3 After a failed fdatasync, or a failed write into a segment, nothing is written again: the vault is suspect.
- *   4 A segment made by an earlier life of the writer is never appended to: what a torn write left behind the last whole
+ *   4 The blobs that a batch names are durable before the batch is written (settle.c).
+ *   5 A segment made by an earlier life of the writer is never appended to: what a torn write left behind the last whole
  *     record of such a segment can so never be taken for a record of this life.
  *
  *   open --append--> pending --sync--> durable (open again)
@@ -93,7 +94,9 @@ static enum err writer_open_keys(struct vault_writer *writer, struct fault *faul
                               fault);
     if (!err)
         err = keys_read_repeat(writer->sys, writer->site_dir, writer->options.unlock,
-                               writer->secrets->repeat_key, fault);
+                               writer->secrets->digests.repeat, fault);
+    if (!err)
+        digest_keys_derive(&writer->secrets->digests);
     if (!err && sealer_open(&writer->sealer, log_name))
         err = fault_set(fault, ERR_MEMORY, "no memory to seal with");
     return err;
@@ -124,6 +127,8 @@ enum err vault_writer_open(struct vault_writer **out, struct sys *sys, const cha
     writer->secrets = sodium_malloc(sizeof *writer->secrets);
     enum err err = writer->batch && writer->pending && writer->secrets ? ERR_OK : ERR_MEMORY;
     if (!err)
+        err = writer_open_blobs(writer);
+    if (!err)
         err = samples_open(&writer->samples);
     if (!err)
         err = repeats_init(&writer->repeats, writer->options.repeat_count_max);
@@ -149,6 +154,7 @@ enum err vault_writer_open(struct vault_writer **out, struct sys *sys, const cha
 void vault_writer_close(struct vault_writer *writer) {
     if (!writer)
         return;
+    writer_close_blobs(writer);
     if (writer->segment_fd >= 0)
         sys_close(writer->sys, writer->segment_fd);
     repeats_release(&writer->repeats, writer->sys);
@@ -189,16 +195,6 @@ enum err writer_admits(struct vault_writer *writer, bool is_from_person, struct 
 
 /* ---- appending ---- */
 
-static void make_digest(struct vault_writer *writer, const struct vault_entry *entry,
-                        uint8_t digest[DIGEST_BYTES]) {
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, writer->secrets->repeat_key, KEY_BYTES, DIGEST_BYTES);
-    crypto_generichash_update(&state, entry->media_type.data, entry->media_type.size);
-    crypto_generichash_update(&state, (const uint8_t *)"", 1);
-    crypto_generichash_update(&state, entry->body.data, entry->body.size);
-    crypto_generichash_final(&state, digest, DIGEST_BYTES);
-}
-
 enum err writer_append_sealed(struct vault_writer *writer, struct vault_entry *entry,
                               uint64_t *index, struct fault *fault) {
     if (writer->batch_bytes + RECORD_HEADER_BYTES + PLAIN_BYTES_MAX + SEAL_BYTES + 8 >
@@ -233,7 +229,7 @@ enum err writer_append_sealed(struct vault_writer *writer, struct vault_entry *e
 enum err writer_append_own(struct vault_writer *writer, struct vault_entry *entry, uint64_t *index,
                            struct fault *fault) {
     uint8_t digest[DIGEST_BYTES];
-    make_digest(writer, entry, digest);
+    digest_entry(&writer->secrets->digests, entry, digest);
     entry->digest = bytes_from(digest, sizeof digest);
     return writer_append_sealed(writer, entry, index, fault);
 }
@@ -245,7 +241,7 @@ enum err vault_writer_append(struct vault_writer *writer, const struct vault_app
     *is_repeat = false;
     if (entry.body.size > VAULT_INLINE_BYTES_MAX)
         return fault_set(fault, ERR_INPUT, "a body this large must be a blob");
-    make_digest(writer, &entry, digest);
+    digest_entry(&writer->secrets->digests, &entry, digest);
     if (append->check_repeat && repeats_find(&writer->repeats, digest, index)) {
         *is_repeat = true;
         /* What a suspect vault holds pending will never be durable. */
@@ -263,14 +259,13 @@ enum err vault_writer_append(struct vault_writer *writer, const struct vault_app
 void writer_take_back(struct vault_writer *writer) {
     for (uint32_t i = 0; i < writer->pending_count; i++)
         repeats_forget(&writer->repeats, writer->pending[i].digest, writer->pending[i].index);
+    writer_drop_blobs(writer, 0);
     writer->pending_count = 0;
     writer->batch_bytes = 0;
     writer->next_index = writer->durable_size;
 }
 
-/* What the disk took back after saying it had it, or would not sync: nothing is written from here on, whatever errno
- * says, and nothing is tried again. */
-static enum err suspect(struct vault_writer *writer, int errnum, const char *what,
+enum err writer_suspect(struct vault_writer *writer, int errnum, const char *what,
                         struct fault *fault) {
     writer->is_suspect = true;
     writer_take_back(writer);
@@ -279,12 +274,11 @@ static enum err suspect(struct vault_writer *writer, int errnum, const char *wha
     return ERR_IO;
 }
 
-/* A full disk may show as late as here, and then nothing is lost: the new file goes again. Anything else is for good. */
-static enum err begin_failed(struct vault_writer *writer, int errnum, const char *what,
-                             struct fault *fault) {
+enum err writer_sync_failed(struct vault_writer *writer, int errnum, const char *what,
+                            struct fault *fault) {
     if (errnum == ENOSPC || errnum == EDQUOT)
         return fault_set_errno(fault, ERR_FULL, errnum, what, writer->vault_dir);
-    return suspect(writer, errnum, what, fault);
+    return writer_suspect(writer, errnum, what, fault);
 }
 
 /* A new segment, zeroed and known to its directory; nothing of it counts before its first batch. */
@@ -306,9 +300,10 @@ static enum err begin_segment(struct vault_writer *writer, struct fault *fault) 
     if (sys_fallocate(writer->sys, fd, 0, (off_t)size))
         err = fault_set_errno(fault, ERR_IO, errno, "a segment cannot be made", path);
     else if (sys_fsync(writer->sys, fd))
-        err = begin_failed(writer, errno, "a new segment cannot be synced", fault);
+        err = writer_sync_failed(writer, errno, "a new segment cannot be synced", fault);
     else if (sys_sync_dir(writer->sys, wal, &own))
-        err = begin_failed(writer, own.errnum, "the directory of segments cannot be synced", fault);
+        err = writer_sync_failed(writer, own.errnum, "the directory of segments cannot be synced",
+                                 fault);
     if (err) {
         sys_close(writer->sys, fd);
         if (sys_unlink(writer->sys, path)) {
@@ -338,6 +333,18 @@ static void remember_batch(struct vault_writer *writer) {
     }
 }
 
+/* Room for the batch, and its blobs durable. A full disk may show as late as here, and then nothing is lost. */
+static enum err prepare_batch(struct vault_writer *writer, struct fault *fault) {
+    if (writer->segment_fd < 0 ||
+        writer->segment_size - writer->segment_used < writer->batch_bytes) {
+        enum err err = begin_segment(writer, fault);
+        if (err)
+            return err;
+        writer_clock_save(writer);
+    }
+    return writer_settle_blobs(writer, fault);
+}
+
 enum err vault_writer_sync(struct vault_writer *writer, struct fault *fault) {
     if (writer->is_suspect) {
         writer_take_back(writer);
@@ -345,24 +352,21 @@ enum err vault_writer_sync(struct vault_writer *writer, struct fault *fault) {
     }
     if (writer->batch_bytes == 0)
         return ERR_OK;
-    if (writer->segment_fd < 0 ||
-        writer->segment_size - writer->segment_used < writer->batch_bytes) {
-        enum err err = begin_segment(writer, fault);
-        if (err) {
-            writer->is_full = writer->is_full || err == ERR_FULL;
-            writer->space_seen_at = sys_monotonic_us(writer->sys);
-            writer_take_back(writer);
-            return err;
-        }
-        writer_clock_save(writer);
+    enum err err = prepare_batch(writer, fault);
+    if (err) {
+        writer->is_full = writer->is_full || err == ERR_FULL;
+        writer->space_seen_at = sys_monotonic_us(writer->sys);
+        writer_take_back(writer);
+        return err;
     }
     assert(writer->segment_used + writer->batch_bytes <= writer->segment_size);
+    writer_keep_blobs(writer);
     if (sys_pwrite_all(writer->sys, writer->segment_fd,
                        bytes_from(writer->batch, writer->batch_bytes), (off_t)writer->segment_used,
                        writer->vault_dir, NULL))
-        return suspect(writer, errno, "writing to the vault failed", fault);
+        return writer_suspect(writer, errno, "writing to the vault failed", fault);
     if (sys_fdatasync(writer->sys, writer->segment_fd))
-        return suspect(writer, errno, "syncing the vault failed", fault);
+        return writer_suspect(writer, errno, "syncing the vault failed", fault);
     writer->segment_used += writer->batch_bytes;
     writer->durable_size = writer->next_index;
     remember_batch(writer);
@@ -377,6 +381,11 @@ uint64_t vault_writer_durable_size(const struct vault_writer *writer) {
 
 size_t vault_writer_pending_bytes(const struct vault_writer *writer) {
     return writer->batch_bytes;
+}
+
+bool vault_writer_is_ripe(const struct vault_writer *writer) {
+    return writer->batch_bytes > BATCH_BYTES_RIPE || writer->pending_count > PENDING_COUNT_RIPE ||
+           writer->blob_count >= BLOB_COUNT_RIPE;
 }
 
 bool vault_writer_is_suspect(const struct vault_writer *writer) {

@@ -168,14 +168,19 @@ static void chunk_nonce(uint64_t number, bool is_last, uint8_t nonce[12]) {
     nonce[11] = is_last;
 }
 
-static void seal_chunk(struct age_writer *writer, bool is_last, uint8_t *sealed,
+static void seal_chunk(struct age_writer *writer, struct bytes plain, bool is_last, uint8_t *sealed,
                        size_t *sealed_bytes) {
     uint8_t nonce[12];
     unsigned long long size;
     chunk_nonce(writer->chunk_number++, is_last, nonce);
-    crypto_aead_chacha20poly1305_ietf_encrypt(sealed, &size, writer->chunk, writer->filled, NULL, 0,
-                                              NULL, nonce, writer->payload_key);
+    crypto_aead_chacha20poly1305_ietf_encrypt(sealed, &size, plain.data, plain.size, NULL, 0, NULL,
+                                              nonce, writer->payload_key);
     *sealed_bytes = (size_t)size;
+}
+
+static void seal_gathered(struct age_writer *writer, bool is_last, uint8_t *sealed,
+                          size_t *sealed_bytes) {
+    seal_chunk(writer, bytes_from(writer->chunk, writer->filled), is_last, sealed, sealed_bytes);
     writer->filled = 0;
 }
 
@@ -237,8 +242,16 @@ void age_writer_feed(struct age_writer *writer, struct bytes *in,
     *sealed_bytes = 0;
     if (bytes_is_empty(*in))
         return;
-    if (writer->filled == AGE_CHUNK_BYTES) /* more follows, so this chunk is not the last */
-        seal_chunk(writer, false, sealed, sealed_bytes);
+    /* Something follows what fills a chunk: that chunk is not the last. */
+    if (writer->filled == AGE_CHUNK_BYTES) {
+        seal_gathered(writer, false, sealed, sealed_bytes);
+        return;
+    }
+    if (writer->filled == 0 && in->size > AGE_CHUNK_BYTES) { /* sealed from where it lies */
+        seal_chunk(writer, bytes_first(*in, AGE_CHUNK_BYTES), false, sealed, sealed_bytes);
+        *in = bytes_skip(*in, AGE_CHUNK_BYTES);
+        return;
+    }
     struct bytes part = bytes_first(*in, AGE_CHUNK_BYTES - writer->filled);
     memcpy(writer->chunk + writer->filled, part.data, part.size);
     writer->filled += part.size;
@@ -247,7 +260,7 @@ void age_writer_feed(struct age_writer *writer, struct bytes *in,
 
 void age_writer_finish(struct age_writer *writer, uint8_t sealed[AGE_SEALED_BYTES_MAX],
                        size_t *sealed_bytes) {
-    seal_chunk(writer, true, sealed, sealed_bytes);
+    seal_gathered(writer, true, sealed, sealed_bytes);
 }
 
 void age_writer_clear(struct age_writer *writer) {
