@@ -17,11 +17,10 @@ enum {
     FAULTS_MAX = 100,
     DICTIONARY_MAX = 49152,
     CHUNK = 65536,
-    CHUNK_TAG = 16
+    CHUNK_TAG = 16,
+    LOCK_MEMORY_MAX = 268435456, /* "A reader refuses more than 10 passes or 268435456 bytes" */
+    LOCK_PASSES_MAX = 10
 };
-#define LOCK_MEMORY_MAX                                                                            \
-    (4ULL << 30) /* of Argon2: what a key file may make this program use; so with passes */
-#define LOCK_PASSES_MAX 1000
 
 struct reader {
     struct vault *vault;
