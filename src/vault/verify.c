@@ -281,6 +281,16 @@ static void push(struct verify *verify, const uint8_t *leaf, struct damage *dama
     }
 }
 
+/* Does a bundle hold exactly `count` entries? */
+static bool holds_entries(struct bytes bundle, uint64_t count) {
+    for (; count > 0; count--) {
+        if (bundle.size < 2 || bundle.size - 2 < load_u16(bundle.data))
+            return false;
+        bundle = bytes_skip(bundle, 2 + (size_t)load_u16(bundle.data));
+    }
+    return bundle.size == 0;
+}
+
 /* Narrower partial tiles stay until the full one stands: each must be the beginning of the widest. */
 static void check_narrower(struct verify *verify, int level, uint64_t number, unsigned width,
                            struct bytes widest, struct damage *damage) {
@@ -300,8 +310,9 @@ static void check_narrower(struct verify *verify, int level, uint64_t number, un
         enum err err = sys_read_file(verify->sys, path, narrow, widest.size, &size, NULL);
         if (err == ERR_NOT_FOUND)
             continue; /* the full one has come */
-        if (err || (level >= 0 && size != other * TLOG_HASH_BYTES) ||
-            memcmp(narrow, widest.data, size))
+        bool has_size = level >= 0 ? size == other * TLOG_HASH_BYTES
+                                   : holds_entries(bytes_from(narrow, size), other);
+        if (err || !has_size || memcmp(narrow, widest.data, size))
             damage_found(damage, path, index, 0,
                          "an older partial tile is not the beginning of the newer");
     }
@@ -452,21 +463,26 @@ static size_t count_lines(struct bytes lines) {
 }
 
 /* The lines that are keys; with `same_as`, only those of that public key, since whoever signs with it is the same. */
-static void add_verifiers(struct verify *verify, struct bytes lines, size_t same_as) {
+static bool add_verifiers(struct verify *verify, struct bytes lines, size_t same_as) {
     struct bytes line;
+    bool all_read = true;
     while (bytes_next_part(&lines, '\n', &line)) {
         struct tlog_verifier *next = &verify->verifiers[verify->verifier_count];
         bool is_same = false;
-        if (tlog_verifier_read(bytes_trim(line), next))
+        if (tlog_verifier_read(bytes_trim(line), next)) {
+            all_read &= bytes_is_empty(bytes_trim(line));
             continue;
+        }
         for (size_t i = 0; i < same_as; i++)
             is_same |=
                 !memcmp(verify->verifiers[i].public_key, next->public_key, sizeof next->public_key);
         verify->verifier_count += same_as == 0 || is_same;
     }
+    return all_read;
 }
 
-static enum err load_verifiers(struct verify *verify, const char *given, struct fault *fault) {
+static enum err load_verifiers(struct verify *verify, const char *given, struct damage *damage,
+                               struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX];
     size_t size = 0;
     vault_path(path, verify->vault_dir, "verifier");
@@ -486,10 +502,12 @@ static enum err load_verifiers(struct verify *verify, const char *given, struct 
                                          sizeof *verify->verifiers);
         err = verify->verifiers ? ERR_OK : fault_set(fault, ERR_MEMORY, "no memory to verify with");
     }
-    if (!err && given)
-        add_verifiers(verify, own_lines, 0);
-    if (!err && (!given || verify->verifier_count))
-        add_verifiers(verify, lines, verify->verifier_count);
+    if (!err && given && !add_verifiers(verify, own_lines, 0))
+        err = fault_set(fault, ERR_INPUT, "a key that was given is no verifier key");
+    /* A key's line holds a hash of itself: a bit changed in it shows. */
+    if (!err && (!given || verify->verifier_count) &&
+        !add_verifiers(verify, lines, verify->verifier_count) && verify->verifier_count)
+        damage_found(damage, path, DAMAGE_OF_NO_ENTRY, 0, "a line of it is no verifier key");
     memory_free(beside);
     if (!err && verify->verifier_count == 0)
         err = fault_set_subject(fault, ERR_INPUT, "this is no verifier key", given ? given : path);
@@ -612,11 +630,14 @@ static enum err verify_all(struct verify *verify, const struct vault_verify_opti
                        : cores > 0           ? (unsigned)cores
                                              : 1;
     verify->is_quick = options->quick;
-    enum err err = load_verifiers(verify, options->verifier_text, fault);
+    enum err err = load_verifiers(verify, options->verifier_text, damage, fault);
     if (!err)
         err = list_checkpoints(verify, fault);
+    struct damage of_keys = *damage; /* of which a checkpoint that does not hold would only follow */
     if (!err)
         err = load_checkpoint(verify, damage, fault);
+    if (of_keys.is_found)
+        *damage = of_keys;
     if (err || damage->is_found)
         return err;
     /* What was published after the checkpoint was read does not belong to it. */
