@@ -55,6 +55,13 @@ def memory_bytes(node):
     return total, parts
 
 
+def cpu_s(node, role):
+    """Seconds of processor that a role has used: true on a busy machine too."""
+    with open(f"/proc/{node.role_pid(role)}/stat", encoding="utf-8") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def wait_for_chart(node, wait_s=3600):
     """Seconds until the chart holds all that is durable."""
     start = time.monotonic()

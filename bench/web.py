@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from benchlib import Node, Pages, Sender, adt, header, hospital, line, wait_for_chart
+from benchlib import Node, Pages, Sender, adt, cpu_s, header, hospital, line, wait_for_chart
 
 header("web")
 node = Node().start()
@@ -24,8 +24,11 @@ try:
     status, page = Pages(node.web).get("/ward/TRENTE")
     print(f"# the page: {status}, {len(page)} bytes")
     if shutil.which("wrk"):
+        used = cpu_s(node, "web")
         out = subprocess.run(["wrk", "-t1", "-c8", "-d8s", "--latency", node.web + "ward/TRENTE"], capture_output=True, text=True).stdout
         line("web_ward_page", float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)), "pages/s")
+        used = cpu_s(node, "web") - used
+        line("web_ward_page_processor", used * 1e6 / int(re.search(r"(\d+) requests in", out).group(1)), "us/page")
         print("# " + " ".join(out.split()))
     else:
         print("# wrk is not installed: the figure of pages/s is left out (apt-get install wrk)")

@@ -105,7 +105,7 @@ static void check_fact(const struct fact *fact) {
         check_document(&fact->document);
         break;
     default:
-        assert(!"a fact of no kind");
+        assert(false && "a fact of no kind");
     }
 }
 
