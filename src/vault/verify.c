@@ -176,17 +176,35 @@ static void work(struct verify *verify, uint64_t first, uint64_t count, unsigned
     struct damage damage = {.index = UINT64_MAX};
     check_share(verify, first, count, worker, worker_count, &damage);
     enum err err = sys_write_all(NULL, fd, bytes_from(&damage, sizeof damage), "pipe", NULL);
+    uint64_t named = verify->named_count;
+    if (!err)
+        err = sys_write_all(NULL, fd, bytes_from(&named, sizeof named), "pipe", NULL);
+    if (!err)
+        err = sys_write_all(NULL, fd, bytes_from(verify->named, named * sizeof *verify->named),
+                            "pipe", NULL);
     _exit(err ? 1 : 0);
 }
 
-static void take_finding(int fd, struct damage *damage) {
-    struct damage own;
+/* All of `size` bytes that a worker writes; false: it ended early. */
+static bool read_from_worker(int fd, void *to, size_t size) {
     size_t filled = 0;
-    ssize_t size;
-    while (filled < sizeof own &&
-           (size = sys_read(NULL, fd, (char *)&own + filled, sizeof own - filled)) > 0)
-        filled += (size_t)size;
-    if (filled < sizeof own) {
+    ssize_t got = 1;
+    while (filled < size && got > 0) {
+        got = sys_read(NULL, fd, (char *)to + filled, size - filled);
+        filled += got > 0 ? (size_t)got : 0;
+    }
+    return filled == size;
+}
+
+static void take_finding(struct verify *verify, int fd, struct damage *damage) {
+    struct damage own;
+    struct named_key key;
+    uint64_t count = 0;
+    bool is_whole =
+        read_from_worker(fd, &own, sizeof own) && read_from_worker(fd, &count, sizeof count);
+    for (uint64_t i = 0; i < count && is_whole; i++)
+        is_whole = read_from_worker(fd, &key, sizeof key) && verify_name_key(verify, key);
+    if (!is_whole) {
         damage_found(damage, "", 0, 0, "a verifying process ended early: run again");
         return;
     }
@@ -224,7 +242,7 @@ static enum err check_bundles(struct verify *verify, unsigned workers, struct da
         }
     }
     for (unsigned i = 0; i < started; i++) {
-        take_finding(fds[i], damage);
+        take_finding(verify, fds[i], damage);
         sys_close(NULL, fds[i]);
         waitpid(pids[i], NULL, 0);
     }
@@ -618,6 +636,8 @@ static enum err check_published(struct verify *verify, unsigned workers, struct 
     enum err err = check_bundles(verify, workers, damage, fault);
     if (!err && !damage->is_found)
         check_tree(verify, damage);
+    if (!err && !damage->is_found && !verify->is_quick)
+        verify_key_files(verify, damage);
     if (!err && !damage->is_found)
         verify_save_point(verify);
     return err;
@@ -633,7 +653,8 @@ static enum err verify_all(struct verify *verify, const struct vault_verify_opti
     enum err err = load_verifiers(verify, options->verifier_text, damage, fault);
     if (!err)
         err = list_checkpoints(verify, fault);
-    struct damage of_keys = *damage; /* of which a checkpoint that does not hold would only follow */
+    struct damage of_keys =
+        *damage; /* of which a checkpoint that does not hold would only follow */
     if (!err)
         err = load_checkpoint(verify, damage, fault);
     if (of_keys.is_found)
@@ -689,6 +710,7 @@ enum err vault_verify(struct sys *sys, const char *path, const struct vault_veri
     memory_free(verify->bundle);
     memory_free(verify->file);
     memory_free(verify->verifiers);
+    memory_free(verify->named);
     memory_free(verify->sizes);
     memory_free(verify->checkpoint);
     memory_free(verify);

@@ -11,6 +11,11 @@ struct damage { /* also what a worker writes to its pipe */
     char what[200];
     bool is_found;
 };
+/* A file of keys/ that an entry names: <epoch>, or <epoch>.<nth>. */
+struct named_key {
+    uint32_t epoch, nth;
+};
+
 /* The first damaged place is kept: the one with the lowest index. */
 #define DAMAGE_OF_NO_ENTRY (UINT64_MAX - 1)
 void damage_found(struct damage *damage, const char *file, uint64_t index, uint64_t at,
@@ -34,6 +39,8 @@ struct verify {
         unsigned width;
         uint64_t number;
     } levels[8];
+    struct named_key *named; /* by the entries looked at so far */
+    size_t named_count, named_max;
     uint64_t *sizes; /* of the kept checkpoints, ascending */
     size_t size_count, size_at;
 };
@@ -42,6 +49,11 @@ struct verify {
 /* What an entry names: its blob must be there, its file in keys/ must be the one that was meant. */
 void verify_named_files(struct verify *verify, struct bytes stored, uint64_t index,
                         struct damage *damage);
+/* Another one that a worker has seen; false: no memory. */
+bool verify_name_key(struct verify *verify, struct named_key key);
+/* The directory keys/ against what was named, once all entries were looked at: nothing there that no entry states, nothing of
+ * a living epoch gone. */
+void verify_key_files(struct verify *verify, struct damage *damage);
 /* Every blob there is, of the directories that are `worker`'s of `worker_count`. */
 void verify_blobs(struct verify *verify, unsigned worker, unsigned worker_count,
                   struct damage *damage);

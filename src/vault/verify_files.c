@@ -4,11 +4,17 @@
 #include "vault/keys.h"
 #include "vault/verify.h"
 
+#include "base/pool.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#define ATTEMPTS        3
+#define ATTEMPT_WAIT_US 200000
 
 static enum err hash_file(struct verify *verify, const char *path, uint8_t hash[TLOG_HASH_BYTES],
                           struct damage *damage) {
@@ -68,6 +74,31 @@ static void check_named_blob(struct verify *verify, const struct seal_header *he
         damage_found(damage, path, index, 0, "the blob's bytes are not those of its name");
 }
 
+bool verify_name_key(struct verify *verify, struct named_key key) {
+    if (verify->named_count == verify->named_max) {
+        size_t max = verify->named_max ? 2 * verify->named_max : 256;
+        struct named_key *grown = memory_alloc(max, sizeof *grown);
+        if (!grown)
+            return false;
+        if (verify->named_count)
+            memcpy(grown, verify->named, verify->named_count * sizeof *grown);
+        memory_free(verify->named);
+        verify->named = grown;
+        verify->named_max = max;
+    }
+    verify->named[verify->named_count++] = key;
+    return true;
+}
+
+/* 1 of "12", 3 of "12.3". */
+static uint32_t nth_of(struct bytes name) {
+    struct bytes epoch;
+    uint64_t nth = 1;
+    if (!bytes_next_part(&name, '.', &epoch) || bytes_is_empty(name) || !bytes_to_u64(name, &nth))
+        return 1;
+    return (uint32_t)nth;
+}
+
 static void check_named_key(struct verify *verify, struct bytes stored, uint64_t index,
                             struct damage *damage) {
     char path[VAULT_PATH_BYTES_MAX];
@@ -78,6 +109,10 @@ static void check_named_key(struct verify *verify, struct bytes stored, uint64_t
     if (open_entry_read(stored, &entry) || !key_entry_name(&entry, &name, &epoch) ||
         name.size >= EPOCH_FILE_BYTES_MAX)
         return; /* of a later version, or of another kind of log */
+    if (!verify_name_key(verify, (struct named_key){epoch, nth_of(name)})) {
+        damage_found(damage, verify->vault_dir, index, 0, "no memory to verify with");
+        return;
+    }
     vault_path(path, verify->vault_dir, "keys/%.*s", (int)name.size, (const char *)name.data);
     enum err err = hash_file(verify, path, hash, damage);
     if (err == ERR_NOT_FOUND)
@@ -95,6 +130,107 @@ void verify_named_files(struct verify *verify, struct bytes stored, uint64_t ind
         check_named_key(verify, stored, index, damage);
     else if (!bytes_is_empty(header.blob_name))
         check_named_blob(verify, &header, index, damage);
+}
+
+/* ---- all of keys/ ---- */
+
+/* What was durable, but not published, when the checkpoint was read. */
+static void name_unpublished(struct verify *verify) {
+    struct vault_reader *reader;
+    if (vault_reader_open(&reader, verify->sys, verify->vault_dir, NULL))
+        return;
+    struct bytes stored, name;
+    struct vault_entry entry;
+    uint32_t epoch;
+    for (uint64_t index = verify->checkpoint->checkpoint.size;
+         !vault_reader_sealed(reader, index, UINT64_MAX, &stored, NULL); index++)
+        if (!open_entry_read(stored, &entry) && key_entry_name(&entry, &name, &epoch) &&
+            !verify_name_key(verify, (struct named_key){epoch, nth_of(name)}))
+            break;
+    vault_reader_close(reader);
+}
+
+static bool is_named_key(const struct verify *verify, uint32_t epoch, uint32_t nth) {
+    for (size_t i = 0; i < verify->named_count; i++)
+        if (verify->named[i].epoch == epoch && verify->named[i].nth == nth)
+            return true;
+    return false;
+}
+
+static uint32_t newest_named(const struct verify *verify) {
+    uint32_t newest = 0;
+    for (size_t i = 0; i < verify->named_count; i++)
+        if (verify->named[i].epoch > newest)
+            newest = verify->named[i].epoch;
+    return newest;
+}
+
+/* A file of an epoch that has not begun yet is nobody's harm: it was left by a start that failed, or comes next. */
+static void check_present(struct verify *verify, const char *name, uint32_t newest,
+                          struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX];
+    struct bytes rest = bytes_from_string(name), number;
+    uint64_t epoch = 0;
+    size_t size = strlen(name);
+    if (name[0] == '.' || (size > 4 && !strcmp(name + size - 4, ".new")))
+        return;
+    bool good = bytes_next_part(&rest, '.', &number) && bytes_to_u64(number, &epoch) && epoch > 0 &&
+                epoch <= UINT32_MAX;
+    if (good &&
+        (epoch > newest || is_named_key(verify, (uint32_t)epoch, nth_of(bytes_from_string(name)))))
+        return;
+    snprintf(path, sizeof path, "%s/keys/%.200s", verify->vault_dir, name);
+    damage_found(damage, path, DAMAGE_OF_NO_ENTRY, 0, "no entry names this key file");
+}
+
+static void check_absent(struct verify *verify, const struct named_key *key,
+                         struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX], name[EPOCH_FILE_BYTES_MAX];
+    struct stat st;
+    epoch_file_name(name, key->epoch, key->nth);
+    vault_path(path, verify->vault_dir, "keys/%s", name);
+    if (!sys_stat(verify->sys, path, &st))
+        return;
+    for (size_t i = 0; i < verify->named_count; i++) {
+        char other[VAULT_PATH_BYTES_MAX];
+        if (verify->named[i].epoch != key->epoch)
+            continue;
+        epoch_file_name(name, key->epoch, verify->named[i].nth);
+        vault_path(other, verify->vault_dir, "keys/%s", name);
+        if (!sys_stat(verify->sys, other, &st)) {
+            damage_found(damage, path, DAMAGE_OF_NO_ENTRY, 0,
+                         "a key file of an epoch that is not erased is missing");
+            return;
+        }
+    }
+}
+
+static void check_all_present(struct verify *verify, struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX];
+    vault_path(path, verify->vault_dir, "keys");
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    name_unpublished(verify);
+    uint32_t newest = newest_named(verify);
+    while (dir && (entry = readdir(dir)))
+        check_present(verify, entry->d_name, newest, damage);
+    if (dir)
+        closedir(dir);
+}
+
+/* A running node writes a key file a moment before the entry that names it: what looks strange is looked at again. */
+void verify_key_files(struct verify *verify, struct damage *damage) {
+    struct damage own = *damage;
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        own = *damage;
+        check_all_present(verify, &own);
+        if (!own.is_found)
+            break;
+        usleep(ATTEMPT_WAIT_US);
+    }
+    *damage = own;
+    for (size_t i = 0; i < verify->named_count; i++)
+        check_absent(verify, &verify->named[i], damage);
 }
 
 /* ---- all blobs ---- */

@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import threading
+import time
 
 import veilleuse_site as site
 from veilleuse_site import Node, ROOT, Sender, adt, done, note, ok, run, same
@@ -107,7 +108,12 @@ try:
 
     def watch():
         while not stop.is_set():
-            answers.append(reader(*key, node.dir))
+            answer = reader(*key, node.dir)
+            if b"no entry of the log states this file" in answer[1]:
+                # A key file is there a moment before the entry that states it: looked at again, as its README says.
+                time.sleep(1)
+                answer = reader(*key, node.dir)
+            answers.append(answer)
 
     node.start()
     watcher = threading.Thread(target=watch)
@@ -216,7 +222,7 @@ try:
             different.append((name, bit, program, second))
     same(wrong, [], f"300 single bits (SEED={SEED}): the reader notices and names the file ({seen} were noticed)")
     lines = [d for d in different if d[0] == "verifier"]
-    todo(not lines, "of `verifier`", "with a key from elsewhere the program does not look at it", lines[:2])
+    same(lines, [], "of `verifier` too")
     same([d for d in different if d not in lines], [], "the program says the same")
 
     # ---- whole files and entries ----
@@ -282,12 +288,9 @@ try:
     program, second = both(copy, *key)
     ok(program == second and second[0] == 0 and second[1][1] == str(older), "and altogether: a whole old state looks sound", program, second)
     damage("keys/1 in the place of keys/2", lambda: shutil.copy(copy + "/keys/1", copy + "/keys/2"), "keys/2")
-    damage("a key file that no entry states", lambda: shutil.copy(copy + "/keys/1", copy + "/keys/1.7"), "keys/1.7", None,
-           "the program does not look for others in keys/ yet")
-    damage("a file in keys/ of no such name", lambda: shutil.copy(copy + "/keys/1", copy + "/keys/x"), "keys/x", None,
-           "the program does not look for others in keys/ yet")
-    damage("one of an epoch's files removed", remove("keys/1.2"), "keys/1.2", None,
-           "the program takes each file for itself as erased")
+    damage("a key file that no entry states", lambda: shutil.copy(copy + "/keys/1", copy + "/keys/1.7"), "keys/1.7", None)
+    damage("a file in keys/ of no such name", lambda: shutil.copy(copy + "/keys/1", copy + "/keys/x"), "keys/x", None)
+    damage("one of an epoch's files removed", remove("keys/1.2"), "keys/1.2", None)
     shutil.rmtree(copy)
     shutil.copytree(vault, copy)
     for path in glob.glob(copy + "/keys/1*"):
