@@ -501,6 +501,9 @@ static enum err load_tree(struct vault_publisher *publisher, struct fault *fault
     if (!err && memcmp(&root, &file->checkpoint.root, sizeof root))
         err = fault_set_subject(fault, ERR_CORRUPT, "the tiles do not make the checkpoint's root",
                                 path);
+    /* It may have been named and not synced, when that failed or its life ended there: segments go on its word. */
+    if (!err && file->note_bytes)
+        err = sys_sync_dir(publisher->sys, publisher->vault_dir, fault);
     if (!err && file->note_bytes)
         err = keep_checkpoint(publisher, publisher->size, bytes_from(file->note, file->note_bytes),
                               fault);
