@@ -30,12 +30,16 @@
 
 /* ---- making a site's vault ---- */
 
-/* The site itself, and its name in the directory above. */
-static enum err sync_site(struct sys *sys, const char *site_dir, struct fault *fault) {
-    char parent[VAULT_PATH_BYTES_MAX];
-    vault_path(parent, site_dir, "..");
-    enum err err = sys_sync_dir(sys, site_dir, fault);
-    return err ? err : sys_sync_dir(sys, parent, fault);
+/* That the directories are there lasts before anything says that the site is. */
+static enum err sync_dirs(struct sys *sys, const char *site_dir, struct fault *fault) {
+    static const char *const dirs[] = {"vault", ".", ".."};
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < sizeof dirs / sizeof dirs[0] && !err; i++) {
+        char path[VAULT_PATH_BYTES_MAX];
+        vault_path(path, site_dir, "%s", dirs[i]);
+        err = sys_sync_dir(sys, path, fault);
+    }
+    return err;
 }
 
 enum err vault_make_dirs(struct sys *sys, const char *site_dir, struct fault *fault) {
@@ -55,7 +59,7 @@ enum err vault_make_dirs(struct sys *sys, const char *site_dir, struct fault *fa
         if (err)
             return err;
     }
-    return ERR_OK;
+    return sync_dirs(sys, site_dir, fault);
 }
 
 enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
@@ -74,8 +78,6 @@ enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
     enum err err = vault_make_dirs(sys, site_dir, fault);
     if (!err)
         err = keys_create(sys, site_dir, origin, recovery, fault);
-    if (!err)
-        err = sync_site(sys, site_dir, fault);
     struct vault_writer *writer = NULL;
     struct vault_writer_options options = {.segment_bytes = FIRST_SEGMENT_BYTES};
     if (!err)
@@ -89,6 +91,9 @@ enum err vault_create(struct sys *sys, const char *site_dir, const char *origin,
 static enum err writer_open_keys(struct vault_writer *writer, struct fault *fault) {
     char log_name[TLOG_ORIGIN_BYTES_MAX + 1];
     enum err err = keys_read_log_name(writer->sys, writer->site_dir, log_name, fault);
+    /* A making that failed at its last step may have left it there without it being there to last. */
+    if (!err)
+        err = sys_sync_dir(writer->sys, writer->vault_dir, fault);
     if (!err)
         err = epoch_keys_open(&writer->keys, writer->sys, writer->site_dir, writer->options.unlock,
                               fault);
