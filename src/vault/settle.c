@@ -73,24 +73,22 @@ static enum err sync_bytes(struct vault_writer *writer, struct fault *fault) {
 
 /* Directories are made when they are first needed. */
 static int rename_into(struct vault_writer *writer, const char *from, const char *to,
-                       const char *dir, bool *is_dir_new) {
+                       const char *dir) {
     if (!sys_rename(writer->sys, from, to))
         return 0;
     if (errno != ENOENT || (sys_mkdir(writer->sys, dir, 0755) && errno != EEXIST))
         return -1;
-    *is_dir_new = true;
     return sys_rename(writer->sys, from, to);
 }
 
-static enum err name_files(struct vault_writer *writer, bool is_used[256], bool *is_dir_new,
-                           struct fault *fault) {
+static enum err name_files(struct vault_writer *writer, bool is_used[256], struct fault *fault) {
     for (uint32_t i = 0; i < writer->blob_count; i++) {
         struct pending_blob *blob = &writer->blobs[i];
         char from[VAULT_PATH_BYTES_MAX], to[VAULT_PATH_BYTES_MAX], dir[VAULT_PATH_BYTES_MAX];
         written_path(writer, blob, from);
         named_path(writer, blob, to);
         dir_path(writer, blob->name[0], dir);
-        if (rename_into(writer, from, to, dir, is_dir_new))
+        if (rename_into(writer, from, to, dir))
             return fault_set_errno(fault, ERR_IO, errno, "a blob cannot be named", to);
         sys_close(writer->sys, blob->fd); /* synced: closing cannot lose anything */
         blob->fd = -1;
@@ -99,28 +97,32 @@ static enum err name_files(struct vault_writer *writer, bool is_used[256], bool 
     return ERR_OK;
 }
 
-static enum err sync_dirs(struct vault_writer *writer, const bool is_used[256], bool is_dir_new,
+static enum err sync_dirs(struct vault_writer *writer, const bool is_used[256],
                           struct fault *fault) {
     static const char what[] = "a directory of blobs cannot be synced";
     char path[VAULT_PATH_BYTES_MAX];
     struct fault own = {0};
+    bool is_first_use = false;
     for (unsigned first = 0; first < 256; first++) {
         dir_path(writer, (uint8_t)first, path);
         if (is_used[first] && sys_sync_dir(writer->sys, path, &own))
             return writer_sync_failed(writer, own.errnum, what, fault);
+        is_first_use |= is_used[first] && !writer->is_blob_dir_lasting[first];
     }
     vault_path(path, writer->vault_dir, "blob");
-    if (is_dir_new && sys_sync_dir(writer->sys, path, &own))
+    if (is_first_use && sys_sync_dir(writer->sys, path, &own))
         return writer_sync_failed(writer, own.errnum, what, fault);
+    for (unsigned first = 0; first < 256; first++)
+        writer->is_blob_dir_lasting[first] |= is_used[first];
     return ERR_OK;
 }
 
 enum err writer_settle_blobs(struct vault_writer *writer, struct fault *fault) {
-    bool is_used[256] = {false}, is_dir_new = false;
+    bool is_used[256] = {false};
     if (writer->blob_count == 0)
         return ERR_OK;
     enum err err = sync_bytes(writer, fault);
     if (!err)
-        err = name_files(writer, is_used, &is_dir_new, fault);
-    return err ? err : sync_dirs(writer, is_used, is_dir_new, fault);
+        err = name_files(writer, is_used, fault);
+    return err ? err : sync_dirs(writer, is_used, fault);
 }

@@ -62,6 +62,8 @@ struct vault_writer {
     uint32_t pending_count;
     struct pending_blob blobs[BLOB_COUNT_MAX];
     uint32_t blob_count;
+    /* blob/<aa> was synced into blob/ in this life; one that is merely there may not last. */
+    bool is_blob_dir_lasting[256];
     uint8_t *sealed; /* chunks on their way into a blob */
     struct vault_blob_writer *spare_blob;
     bool is_suspect, is_full;
