@@ -19,7 +19,7 @@ static enum err rotate(struct vault_writer *writer) {
         err = vault_writer_rotate(writer, NULL);
     }
     if (!err)
-        witness->epoch = vault_writer_epoch(writer);
+        witness_epoch(vault_writer_epoch(writer));
     return err;
 }
 
@@ -44,7 +44,7 @@ static bool past_midnight_with(struct sys *sys, uint64_t count) {
     arm(sys);
     enum err err = vault_writer_tend(writer, NULL);
     if (!err)
-        witness->epoch = vault_writer_epoch(writer);
+        witness_epoch(vault_writer_epoch(writer));
     good = !err && !vault_writer_is_due(writer) && vault_writer_epoch(writer) == 2 && good;
     good = batch(writer, 300, 3) == ERR_OK && good;
     good = batch(writer, 310, 2) == ERR_OK && good;

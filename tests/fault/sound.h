@@ -27,23 +27,29 @@ static char memory_dir[96];
 
 /* ---- what was promised, and what was seen ---- */
 
+struct promise {
+    uint64_t index, n;
+    uint32_t at; /* when, by witness_clock */
+};
+
 struct seen_tree {
     char origin[TLOG_ORIGIN_BYTES_MAX + 1];
     uint64_t size;
     struct tlog_hash root;
+    uint32_t at;
 };
 
 struct witness {
-    uint32_t acked_count, blob_count, tree_count, restart_count;
-    uint32_t epoch; /* a rotation to it was acknowledged */
-    struct {
-        uint64_t index, n;
-    } acked[ACKED_MAX], blobs[16];
+    uint32_t acked_count, blob_count, tree_count, epoch_count, restart_count;
+    struct promise acked[ACKED_MAX], blobs[16],
+        epochs[16]; /* n: the number of an epoch that began */
     struct seen_tree trees[TREES_MAX];
     char
         two_trees[TLOG_ORIGIN_BYTES_MAX + 64]; /* the first origin and size that was signed twice */
 };
 static struct witness *witness;
+static const uint32_t
+    *witness_clock; /* of a recorder: how many changes it has seen; NULL: time does not matter */
 
 static inline void witness_open(void) {
     witness =
@@ -51,11 +57,23 @@ static inline void witness_open(void) {
     assert(witness != MAP_FAILED);
 }
 
+static inline uint32_t witness_now(void) {
+    return witness_clock ? *witness_clock : 0;
+}
+
 static inline void witness_acked(uint64_t index, uint64_t n) {
     assert(witness->acked_count < ACKED_MAX && n < NUMBERS_MAX);
-    witness->acked[witness->acked_count].index = index;
-    witness->acked[witness->acked_count].n = n;
-    witness->acked_count++;
+    witness->acked[witness->acked_count++] = (struct promise){index, n, witness_now()};
+}
+
+static inline void witness_blob(uint64_t index, uint64_t n) {
+    assert(witness->blob_count < 16);
+    witness->blobs[witness->blob_count++] = (struct promise){index, n, witness_now()};
+}
+
+static inline void witness_epoch(uint32_t epoch) {
+    assert(witness->epoch_count < 16);
+    witness->epochs[witness->epoch_count++] = (struct promise){0, epoch, witness_now()};
 }
 
 static inline void witness_tree(const struct tlog_checkpoint *checkpoint) {
@@ -72,6 +90,7 @@ static inline void witness_tree(const struct tlog_checkpoint *checkpoint) {
     struct seen_tree *tree = &witness->trees[witness->tree_count++];
     tree->size = checkpoint->size;
     tree->root = checkpoint->root;
+    tree->at = witness_now();
     snprintf(tree->origin, sizeof tree->origin, "%.*s", (int)checkpoint->origin.size,
              (const char *)checkpoint->origin.data);
 }
@@ -176,11 +195,8 @@ static inline enum err blob(struct vault_writer *writer, uint64_t n) {
                             NULL);
     if (!err)
         err = vault_writer_sync(writer, NULL);
-    if (!err) {
-        witness->blobs[witness->blob_count].index = index;
-        witness->blobs[witness->blob_count].n = n;
-        witness->blob_count++;
-    }
+    if (!err)
+        witness_blob(index, n);
     return err;
 }
 
@@ -439,7 +455,8 @@ static inline bool is_sound(const struct sound_options *options) {
     struct vault_writer *writer = open_writer(&sys);
     if (!writer)
         return false;
-    good = vault_writer_epoch(writer) >= witness->epoch && good;
+    for (uint32_t i = 0; i < witness->epoch_count; i++)
+        good = vault_writer_epoch(writer) >= witness->epochs[i].n && good;
     good = repeats_are_known(writer) && good;
     uint64_t size = vault_writer_durable_size(writer);
     good = batch(writer, SOUND_NUMBER + 3 * witness->restart_count++, 3) == ERR_OK && good;
