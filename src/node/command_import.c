@@ -137,7 +137,7 @@ static enum err import_by_writer(struct import *import, const struct append_requ
     import->taken += !err && !is_repeat;
     import->repeats += !err && is_repeat;
     if (err || (vault_writer_pending_bytes(import->writer) <= (1u << 20) &&
-                !vault_writer_is_ripe(import->writer)))
+                !vault_writer_is_ripe(import->writer) && !vault_writer_is_due(import->writer)))
         return err;
     err = vault_writer_sync(import->writer, fault);
     return err ? err : vault_writer_tend(import->writer, fault);
