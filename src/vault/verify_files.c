@@ -165,7 +165,8 @@ static uint32_t newest_named(const struct verify *verify) {
     return newest;
 }
 
-/* A file of an epoch that has not begun yet is nobody's harm: it was left by a start that failed, or comes next. */
+/* A file of an epoch that has not begun yet is nobody's harm: it was left by a start that failed, or comes next. Nor is one
+ * for a later recipient, left by an order that a crash cut short. */
 static void check_present(struct verify *verify, const char *name, uint32_t newest,
                           struct damage *damage) {
     char path[VAULT_PATH_BYTES_MAX];
@@ -176,8 +177,8 @@ static void check_present(struct verify *verify, const char *name, uint32_t newe
         return;
     bool good = bytes_next_part(&rest, '.', &number) && bytes_to_u64(number, &epoch) && epoch > 0 &&
                 epoch <= UINT32_MAX;
-    if (good &&
-        (epoch > newest || is_named_key(verify, (uint32_t)epoch, nth_of(bytes_from_string(name)))))
+    uint32_t nth = good ? nth_of(bytes_from_string(name)) : 0;
+    if (good && (epoch > newest || nth > 1 || is_named_key(verify, (uint32_t)epoch, nth)))
         return;
     snprintf(path, sizeof path, "%s/keys/%.200s", verify->vault_dir, name);
     damage_found(damage, path, DAMAGE_OF_NO_ENTRY, 0, "no entry names this key file");

@@ -288,7 +288,8 @@ try:
     program, second = both(copy, *key)
     ok(program == second and second[0] == 0 and second[1][1] == str(older), "and altogether: a whole old state looks sound", program, second)
     damage("keys/1 in the place of keys/2", lambda: shutil.copy(copy + "/keys/1", copy + "/keys/2"), "keys/2")
-    damage("a key file that no entry states", lambda: shutil.copy(copy + "/keys/1", copy + "/keys/1.7"), "keys/1.7", None)
+    damage("a key file that no entry states", lambda: shutil.copy(copy + "/keys/1", copy + "/keys/1.7"), "keys/1.7", None,
+           "an order to wrap an epoch that a crash cut short may leave one: the program passes it over")
     damage("a file in keys/ of no such name", lambda: shutil.copy(copy + "/keys/1", copy + "/keys/x"), "keys/x", None)
     damage("one of an epoch's files removed", remove("keys/1.2"), "keys/1.2", None)
     shutil.rmtree(copy)
