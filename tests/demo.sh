@@ -8,11 +8,20 @@ program=build/release/veilleuse
 dir=$(mktemp -d "${TMPDIR:-/tmp}/veilleuse-demo.XXXXXX")
 serve_pid='' simulate_pid=''
 
+# What the machine remembers of this site's signatures, outside its directory (docs/format/vault.md, "Epochs of the origin").
+forget() {
+    while IFS=+ read -r origin _ key; do
+        name=$({ printf %s "$origin"; printf %s "$key" | base64 -d | tail -c +2; } | sha256sum | cut -c1-16)
+        rm -f "/dev/shm/veilleuse-$name"
+    done <"$dir/site/vault/verifier" 2>/dev/null || true
+}
+
 leave() {
     trap - EXIT INT TERM
     [ -z "$simulate_pid" ] || kill "$simulate_pid" 2>/dev/null || true
     [ -z "$serve_pid" ] || kill "$serve_pid" 2>/dev/null || true
     wait 2>/dev/null || true
+    forget
     rm -rf "$dir"
 }
 trap leave EXIT

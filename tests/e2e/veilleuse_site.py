@@ -1,5 +1,7 @@
 """veilleuse_site.py - a throw-away site and its node, for tests that run the real program; TAP is printed."""
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -55,6 +57,22 @@ def run(*arguments, **options):
     options.setdefault("timeout", 300)
     done_process = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, **options)
     return done_process.returncode, done_process.stdout, done_process.stderr.decode(errors="replace")
+
+
+def forget_memory(directory):
+    """What this machine remembers of a site's signatures, outside its disk, is gone, as after a new start of the machine."""
+    try:
+        with open(os.path.join(directory, "vault/verifier"), encoding="ascii") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        origin, _, key = line.split("+", 2)
+        digest = hashlib.sha256(origin.encode() + base64.b64decode(key)[1:]).hexdigest()
+        try:
+            os.unlink("/dev/shm/veilleuse-" + digest[:16])
+        except OSError:
+            pass
 
 
 class Node:
@@ -172,6 +190,7 @@ class Node:
     def close(self):
         if self.process:
             self.kill_all()
+        forget_memory(self.dir)
         shutil.rmtree(self.base, ignore_errors=True)
 
 
