@@ -119,6 +119,10 @@ static struct vault_append append_of(const struct append_request *request,
         .role = request->role,
         .body = request->body,
         .body_bytes = request->body.size,
+        .is_restated = request->is_restated,
+        .restated_index = request->restated_index,
+        .restated_clock = request->restated_clock,
+        .restated_parts = request->restated_parts,
     };
     return (struct vault_append){entry, request->check_repeat, request->is_from_person};
 }
@@ -129,9 +133,12 @@ static void count_answer(struct commit *commit, enum err err, bool is_repeat) {
     commit->refused_count += err != ERR_OK;
 }
 
-/* Only messages from feeds, and what people enter; the vault's own kinds are made by the writer. */
-static bool kind_is_allowed(enum vault_kind kind) {
-    return kind == VAULT_MESSAGE || kind == VAULT_FACT || kind == VAULT_NOTE;
+/* Only messages from feeds, and what people enter; the vault's own kinds are made by the writer. What counts as written at
+ * another time than now comes through the owner's door alone. */
+static bool is_allowed(const struct role_link *link, const struct append_request *request) {
+    enum vault_kind kind = request->kind;
+    return (kind == VAULT_MESSAGE || kind == VAULT_FACT || kind == VAULT_NOTE) &&
+           (!request->is_restated || link->peer == ROLE_IMPORT);
 }
 
 static void settle_when_ripe(struct commit *commit) {
@@ -143,7 +150,7 @@ static enum err take_append(struct commit *commit, struct role_link *link,
                             const struct ipc_frame *frame) {
     struct append_request request;
     enum err err = roles_get_append(frame, &request);
-    if (err || !kind_is_allowed(request.kind))
+    if (err || !is_allowed(link, &request))
         return ERR_INPUT;
     settle_when_ripe(commit);
     struct vault_entry entry;
@@ -210,7 +217,7 @@ static enum err take_blob_end(struct commit *commit, struct role_link *link,
                               const struct ipc_frame *frame) {
     struct append_request request;
     enum err err = roles_get_append(frame, &request);
-    if (err || !kind_is_allowed(request.kind))
+    if (err || !is_allowed(link, &request))
         return ERR_INPUT;
     settle_when_ripe(commit);
     struct open_blob *blob = find_blob(commit, link->peer, request.token);
@@ -246,6 +253,9 @@ static enum err obey(struct commit *commit, const struct keys_request *request, 
         snprintf(why, sizeof why, "%.*s", (int)request->why.size, (const char *)request->why.data);
         err = vault_writer_erase_epoch(commit->writer, request->epoch, why, fault);
         break;
+    case KEYS_DROP_BLOBS:
+        return vault_writer_drop_blobs(commit->writer, request->epoch, request->names, number,
+                                       fault);
     default:
         err = vault_writer_rotate(commit->writer, fault);
     }

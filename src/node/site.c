@@ -239,8 +239,6 @@ static enum err each_entry(struct vault_reader *reader, struct vault_opener *ope
         }
         if (err)
             return fault_set_at(fault, err, "this entry cannot be read, number", index);
-        if (entry.is_restated)
-            entry.clock = entry.restated_clock;
         if (walk->wants && !walk->wants(walk->owner, index, &entry))
             continue;
         if (walk->whole_blobs && !bytes_is_empty(entry.blob_name))
