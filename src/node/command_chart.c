@@ -19,8 +19,10 @@
 #define CATCH_UP_PATIENCE_US (20 * US_PER_S)
 
 static const char chart_usage[] =
-    "chart DIR census [WARD] | patient|results|moves|allergies|diagnoses|documents [NUMBER] | feeds "
-    "| aside | state | digest [--patient NUMBER] [--ward CODE] [--id N] [--json] [--file CHART] "
+    "chart DIR census [WARD] | patient|results|moves|allergies|diagnoses|documents [NUMBER] | "
+    "feeds "
+    "| aside | state | digest [--lasting] [--patient NUMBER] [--ward CODE] [--id N] [--json] "
+    "[--file CHART] "
     "[--passphrase-file FILE]";
 
 static const char rebuild_usage[] =
@@ -127,11 +129,11 @@ static const struct question {
     enum chart_question question;
     bool is_of_patients;
 } questions[] = {
-    {"census", CHART_CENSUS, false},        {"patient", CHART_PATIENT, true},
-    {"results", CHART_RESULTS, true},       {"moves", CHART_MOVES, true},
-    {"allergies", CHART_ALLERGIES, true},   {"diagnoses", CHART_DIAGNOSES, true},
-    {"documents", CHART_DOCUMENTS, true},   {"feeds", CHART_FEEDS, false},
-    {"aside", CHART_ASIDE, false},          {"state", CHART_STATE, false},
+    {"census", CHART_CENSUS, false},      {"patient", CHART_PATIENT, true},
+    {"results", CHART_RESULTS, true},     {"moves", CHART_MOVES, true},
+    {"allergies", CHART_ALLERGIES, true}, {"diagnoses", CHART_DIAGNOSES, true},
+    {"documents", CHART_DOCUMENTS, true}, {"feeds", CHART_FEEDS, false},
+    {"aside", CHART_ASIDE, false},        {"state", CHART_STATE, false},
 };
 
 static enum err print_piece(void *owner, struct bytes piece) {
@@ -177,12 +179,14 @@ static enum err answer(struct chart_reader *reader, const struct question *quest
     return err;
 }
 
-static enum err print_digest(struct chart_reader *reader, bool in_json, struct fault *fault) {
+static enum err print_digest(struct chart_reader *reader, bool lasting, bool in_json,
+                             struct fault *fault) {
     char hex[65], buffer[1024];
     struct text text;
     struct json json;
     const struct chart_as_of *as_of = chart_as_of(reader);
-    enum err err = chart_digest(reader, hex, fault);
+    enum err err =
+        lasting ? chart_digest_lasting(reader, hex, fault) : chart_digest(reader, hex, fault);
     if (err)
         return err;
     text_init(&text, buffer, sizeof buffer);
@@ -197,14 +201,14 @@ static enum err print_digest(struct chart_reader *reader, bool in_json, struct f
 }
 
 static enum err ask_chart(const char *path, const char *name, const char *argument, uint64_t id,
-                          bool json, struct fault *fault) {
+                          bool lasting, bool json, struct fault *fault) {
     struct chart_reader *reader;
     enum err err = site_chart_open_file(path, &reader, fault);
     if (err)
         return err;
     err = chart_reader_begin(reader, fault);
     if (!err && !strcmp(name, "digest"))
-        err = print_digest(reader, json, fault);
+        err = print_digest(reader, lasting, json, fault);
     else if (!err)
         for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
             if (!strcmp(name, questions[i].name))
@@ -222,11 +226,12 @@ static bool is_question(const char *name) {
 }
 
 int node_chart_command(int argc, char **argv) {
-    bool json = false;
+    bool json = false, lasting = false;
     const char *patient = NULL, *ward = NULL, *file = NULL;
     uint64_t id = UINT64_MAX;
     struct unlocking unlocking = {0};
     const struct option_spec specs[] = {{"json", &json, NULL, NULL},
+                                        {"lasting", &lasting, NULL, NULL},
                                         {"patient", NULL, &patient, NULL},
                                         {"ward", NULL, &ward, NULL},
                                         {"file", NULL, &file, NULL},
@@ -235,7 +240,7 @@ int node_chart_command(int argc, char **argv) {
                                         {0}};
     int count;
     if (!options_read(argc, argv, specs, &count) || count < 2 || count > 3 ||
-        !is_question(argv[2]))
+        !is_question(argv[2]) || (lasting && strcmp(argv[2], "digest")))
         return command_usage(chart_usage);
     const char *argument = count == 3 ? argv[3] : patient ? patient : ward;
     struct fault fault = {0};
@@ -251,7 +256,7 @@ int node_chart_command(int argc, char **argv) {
     if (!err && !file)
         err = chart_current_path(NULL, argv[1], path, sizeof path, &generation, &fault);
     if (!err)
-        err = ask_chart(file ? file : path, argv[2], argument, id, json, &fault);
+        err = ask_chart(file ? file : path, argv[2], argument, id, lasting, json, &fault);
     return err ? command_fail(err, &fault) : 0;
 }
 

@@ -126,7 +126,7 @@ void vault_writer_close(struct vault_writer *writer);
 
 struct vault_append {
     const struct vault_entry *entry; /* clock is stamped here; digest computed here. One that is restated
-                                        is a message; its body is not remembered as one taken */
+                                        is a message or a note; its body is not remembered as one taken */
     bool check_repeat;   /* an entry with the same body within 7 days is not stored again */
     bool is_from_person; /* may use the reserve */
 };

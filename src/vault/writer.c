@@ -200,9 +200,10 @@ enum err writer_admits(struct vault_writer *writer, bool is_from_person, struct 
 
 /* ---- appending ---- */
 
-/* Only what a system said can be stated again, and only what stands in this log. */
+/* What a system said, or a note, can be stated again, and only what stands in this log. */
 static bool is_restatement(const struct vault_writer *writer, const struct vault_entry *entry) {
-    return (entry->kind == VAULT_MESSAGE || entry->kind == VAULT_BLOB) &&
+    return (entry->kind == VAULT_MESSAGE || entry->kind == VAULT_BLOB ||
+            entry->kind == VAULT_NOTE) &&
            entry->restated_index < writer->durable_size &&
            entry->restated_clock <= writer->hlc.last;
 }
