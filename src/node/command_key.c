@@ -4,16 +4,13 @@
 #include "formats/age/age.h"
 #include "node/backup.h"
 #include "node/config.h"
+#include "node/door.h"
 #include "node/options.h"
 #include "node/passphrase.h"
 #include "node/recovery.h"
-#include "node/site.h"
-#include "roles/roles.h"
 
 #include <sodium.h>
 #include <stdio.h>
-
-#define ORDER_TIMEOUT_MS 600000
 
 static const char key_usage[] =
     "key list DIR [--json]\n"
@@ -29,89 +26,19 @@ static const char key_usage[] =
     "       veilleuse key recover COPY DIR [--shares-file FILE] [--node ID]\n"
     "Each takes --passphrase-file FILE where the keys of DIR have a passphrase.";
 
-/* ---- orders: by the running node's commit, or under its lock ---- */
-
-static enum err obey_alone(const char *dir, struct unlocking *unlocking,
-                           const struct keys_request *request, uint64_t *number,
-                           struct fault *fault) {
-    struct vault_writer *writer;
-    uint32_t count = 0;
-    char why[129];
-    int lock_fd;
-    struct vault_writer_options options = {0};
-    enum err err = site_role_lock(NULL, dir, "commit", &lock_fd, fault);
-    if (err)
-        return err;
-    err = unlocking_need(unlocking, dir, fault);
-    options.unlock = unlocking->unlock;
-    if (!err)
-        err = vault_writer_open(&writer, NULL, dir, &options, fault);
-    if (err) {
-        sys_close(NULL, lock_fd);
-        return err;
-    }
-    snprintf(why, sizeof why, "%.*s", (int)request->why.size, (const char *)request->why.data);
-    if (request->order == KEYS_WRAP_PAST)
-        err = vault_writer_wrap_past(writer, request->public_key.data, &count, fault);
-    else if (request->order == KEYS_ERASE)
-        err = vault_writer_erase_epoch(writer, request->epoch, why, fault);
-    else
-        err = vault_writer_rotate(writer, fault);
-    *number = request->order == KEYS_WRAP_PAST ? count : vault_writer_epoch(writer);
-    uint64_t durable = vault_writer_durable_size(writer);
-    vault_writer_close(writer);
-    sys_close(NULL, lock_fd);
-    return err ? err : site_publish(NULL, dir, unlocking->unlock, durable, fault);
-}
-
-static enum err await_answer(struct ipc *ipc, uint64_t *number, struct fault *fault) {
-    for (;;) {
-        struct ipc_frame frame;
-        struct keys_answer answer;
-        enum err err = ipc_wait_frame(ipc, ORDER_TIMEOUT_MS, &frame);
-        if (!err && frame.type == MESSAGE_VAULT_STATE)
-            continue;
-        if (!err)
-            err =
-                frame.type == MESSAGE_KEYS_DONE ? roles_get_keys_done(&frame, &answer) : ERR_INPUT;
-        if (err)
-            return fault_set(fault, err, "the node does not answer");
-        *number = answer.number;
-        if (!answer.err)
-            return ERR_OK;
-        fault_set(fault, answer.err, "the node could not do it");
-        snprintf(fault->subject, sizeof fault->subject, "%.*s", (int)answer.fault.size,
-                 (const char *)answer.fault.data);
-        return answer.err;
-    }
-}
-
+/* Through the running node, or under its lock. */
 static enum err order(const char *dir, struct unlocking *unlocking,
                       const struct keys_request *request, uint64_t *number, struct fault *fault) {
-    struct ipc control, ipc;
-    struct bytes answer;
-    int fd = -1, lock_fd;
-    struct fault own = {0};
-    enum err err = site_lock(NULL, dir, &lock_fd, &own);
-    if (!err) {
-        err = obey_alone(dir, unlocking, request, number, fault);
-        sys_close(NULL, lock_fd);
-        return err;
-    }
-    err = control_connect(NULL, dir, &control, fault);
+    struct door door;
+    struct fault end_fault = {0};
+    enum err err = door_open(&door, dir, unlocking, fault);
     if (err)
         return err;
-    err = control_ask(&control, CONTROL_IMPORT, 0, &answer, &fd, fault);
-    ipc_release(&control);
-    if (!err)
-        err = ipc_init(&ipc, NULL, fd, 1u << 20, 1u << 20);
-    if (err)
-        return err;
-    err = roles_put_keys(&ipc, request);
-    if (!err)
-        err = await_answer(&ipc, number, fault);
-    ipc_release(&ipc);
-    return err;
+    err = door_order(&door, request, number, fault);
+    enum err end = door_close(&door, &end_fault);
+    if (!err && end)
+        *fault = end_fault;
+    return err ? err : end;
 }
 
 /* Before anything is changed: without a node the keys will be read here, and nothing may stay half done for want of a
