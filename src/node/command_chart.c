@@ -4,19 +4,21 @@
  * has caught up; without one it takes the lock and brings the chart up itself. */
 #include "node/node.h"
 
+#include "base/trace.h"
 #include "chart/chart.h"
 #include "node/options.h"
 #include "node/passphrase.h"
 #include "node/site.h"
 #include "node/site_chart.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #define CATCH_UP_PATIENCE_US (20 * US_PER_S)
+#define AFTER_ERASING_US     (INT64_C(7) * 86400 * US_PER_S)
+#define NICE                 10
 
 static const char chart_usage[] =
     "chart DIR census [WARD] | patient|results|moves|allergies|diagnoses|documents [NUMBER] | "
@@ -30,82 +32,15 @@ static const char rebuild_usage[] =
 
 /* ---- fresh answers ---- */
 
-static bool ask_numbers(const char *dir, uint64_t *durable, uint64_t *applied) {
+/* Where another command holds the site there is nothing to wait for. */
+static void wait_for_chart(const char *dir) {
     struct fault fault = {0};
     struct ipc ipc;
-    struct bytes state;
     if (control_connect(NULL, dir, &ipc, &fault))
-        return false;
-    bool found = false;
-    if (!control_ask(&ipc, CONTROL_STATUS, 0, &state, NULL, &fault)) {
-        json_t *root = json_loadb((const char *)state.data, state.size, 0, NULL);
-        json_t *vault = json_object_get(root, "vault"), *chart = json_object_get(root, "chart");
-        *durable = (uint64_t)json_integer_value(json_object_get(vault, "durable"));
-        *applied = (uint64_t)json_integer_value(json_object_get(chart, "applied"));
-        found = root != NULL;
-        json_decref(root);
-    }
+        return;
     ipc_release(&ipc);
-    return found;
-}
-
-/* What is durable is on the disk: count it there rather than trust a report that is a second old. */
-static uint64_t vault_size_now(const char *dir) {
-    char vault_dir[SITE_PATH_BYTES];
-    struct vault_reader *reader;
-    struct fault fault = {0};
-    uint64_t size = 0;
-    snprintf(vault_dir, sizeof vault_dir, "%s/vault", dir);
-    if (vault_reader_open(&reader, NULL, vault_dir, &fault))
-        return 0;
-    if (vault_reader_size(reader, &size, &fault))
-        size = 0;
-    vault_reader_close(reader);
-    return size;
-}
-
-static uint64_t chart_applied_now(const char *path) {
-    struct chart_reader *reader;
-    struct chart_state state = {0};
-    struct fault fault = {0};
-    if (chart_reader_open(&reader, path, &fault))
-        return 0;
-    if (chart_state(reader, &state, &fault))
-        state.applied = 0;
-    chart_reader_close(reader);
-    return state.applied;
-}
-
-static void wait_for_chart(const char *dir) {
-    uint64_t wanted = vault_size_now(dir), applied = 0, durable;
-    int64_t start = sys_monotonic_us(NULL);
-    while (sys_monotonic_us(NULL) - start < CATCH_UP_PATIENCE_US) {
-        char path[SITE_PATH_BYTES];
-        uint64_t generation;
-        struct fault fault = {0};
-        if (!chart_current_path(NULL, dir, path, sizeof path, &generation, &fault))
-            applied = chart_applied_now(path);
-        if (applied >= wanted || !ask_numbers(dir, &durable, &applied))
-            return;
-        usleep(20000);
-    }
-    fprintf(stderr, "veilleuse: the chart is behind: %llu of %llu entries are in it\n",
-            (unsigned long long)applied, (unsigned long long)wanted);
-}
-
-/* Under the lock, with no node: the chart takes in what it lacks. */
-static enum err bring_current_up(const char *dir, const struct vault_unlock *unlock,
-                                 const struct config *config, struct fault *fault) {
-    char path[SITE_PATH_BYTES];
-    uint64_t generation = 0, taken;
-    enum err err = chart_current_path(NULL, dir, path, sizeof path, &generation, fault);
-    if (!err)
-        err = site_chart_bring_up(dir, unlock, path, config, &taken, fault);
-    if (err != ERR_NOT_FOUND && err != ERR_STATE && err != ERR_CORRUPT)
-        return err;
-    *fault = (struct fault){0};
-    err = site_chart_make(dir, unlock, config, generation + 1, &taken, fault);
-    return err ? err : chart_switch_to(NULL, dir, generation + 1, fault);
+    if (site_chart_wait(dir, site_vault_size(dir), CATCH_UP_PATIENCE_US, &fault))
+        fprintf(stderr, "veilleuse: the chart is behind: it lacks what came last\n");
 }
 
 static enum err freshen(const char *dir, struct unlocking *unlocking, const struct config *config,
@@ -117,7 +52,7 @@ static enum err freshen(const char *dir, struct unlocking *unlocking, const stru
     }
     enum err err = unlocking_need(unlocking, dir, fault);
     if (!err)
-        err = bring_current_up(dir, unlocking->unlock, config, fault);
+        err = site_chart_bring_current_up(dir, unlocking->unlock, config, fault);
     sys_close(NULL, lock_fd);
     return err;
 }
@@ -281,48 +216,33 @@ static enum err read_moment(const char *until, const struct config *config, int6
     return ERR_OK;
 }
 
-/* Make the next generation beside the living one, then switch: through the running node, or under the lock. */
-static enum err rebuild_current(const char *dir, const struct vault_unlock *unlock,
-                                const struct config *config, uint64_t *taken, struct fault *fault) {
-    char path[SITE_PATH_BYTES];
-    uint64_t generation = 0;
-    int lock_fd = -1;
-    bool is_ours = !site_lock(NULL, dir, &lock_fd, &(struct fault){0});
-    enum err err = chart_current_path(NULL, dir, path, sizeof path, &generation, fault);
-    if (err == ERR_NOT_FOUND) {
-        *fault = (struct fault){0};
-        err = ERR_OK;
-    }
-    if (!err)
-        err = site_chart_make(dir, unlock, config, generation + 1, taken, fault);
-    if (!err)
-        err = chart_switch_to(NULL, dir, generation + 1, fault);
-    if (err || is_ours)
-        return err;
-    struct ipc ipc;
-    struct bytes text;
-    err = control_connect(NULL, dir, &ipc, fault);
-    if (!err) {
-        err = control_ask(&ipc, CONTROL_SWITCH, generation + 1, &text, NULL, fault);
-        ipc_release(&ipc);
-    }
-    return err;
+/* The node asks every hour; what was erased a week ago is a reason. */
+static bool is_due(const char *dir) {
+    int64_t since = site_chart_erased_since(dir);
+    return since != INSTANT_NONE && sys_now_us(NULL) - since >= AFTER_ERASING_US;
 }
 
 int node_rebuild_command(int argc, char **argv) {
     const char *until = NULL, *out = NULL;
+    bool after_erasing = false, has_unlock = false;
     struct past_limits limits = {INSTANT_NONE, CHART_NO_ENTRY};
     struct unlocking unlocking = {0};
     const struct option_spec specs[] = {{"until", NULL, &until, NULL},
                                         {"until-entry", NULL, NULL, &limits.until_entry},
                                         {"out", NULL, &out, NULL},
                                         {"passphrase-file", NULL, &unlocking.file, NULL},
+                                        {"after-erasing", &after_erasing, NULL, NULL},
+                                        {"unlock", &has_unlock, NULL, NULL},
                                         {0}};
     int count;
     bool is_read = options_read(argc, argv, specs, &count) && count == 1;
     bool is_past = until || limits.until_entry != CHART_NO_ENTRY;
-    if (!is_read || is_past != (out != NULL))
+    if (!is_read || is_past != (out != NULL) || (is_past && after_erasing))
         return command_usage(rebuild_usage);
+    if (after_erasing && (prctl(PR_SET_PDEATHSIG, SIGKILL) || setpriority(PRIO_PROCESS, 0, NICE)))
+        trace_warning("a rebuild runs at ordinary priority");
+    if (after_erasing && !is_due(argv[1]))
+        return 0;
     struct fault fault = {0};
     struct config config;
     uint64_t taken = 0;
@@ -333,11 +253,12 @@ int node_rebuild_command(int argc, char **argv) {
     if (!err && until)
         err = read_moment(until, &config, &limits.until, &fault);
     if (!err)
-        err = unlocking_need(&unlocking, argv[1], &fault);
+        err = has_unlock ? unlocking_take(&unlocking, &fault)
+                         : unlocking_need(&unlocking, argv[1], &fault);
     if (!err)
         err = is_past ? site_chart_make_past(argv[1], unlocking.unlock, &config, &limits, out,
                                              &taken, &fault)
-                      : rebuild_current(argv[1], unlocking.unlock, &config, &taken, &fault);
+                      : site_chart_rebuild(argv[1], unlocking.unlock, &config, &taken, &fault);
     unlocking_end(&unlocking);
     if (err)
         return command_fail(err, &fault);

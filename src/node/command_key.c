@@ -8,9 +8,12 @@
 #include "node/options.h"
 #include "node/passphrase.h"
 #include "node/recovery.h"
+#include "node/restate.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const char key_usage[] =
     "key list DIR [--json]\n"
@@ -19,6 +22,7 @@ static const char key_usage[] =
     "       veilleuse key remove-recipient DIR LABEL\n"
     "       veilleuse key new-recovery DIR [--shares K/N] [--sheets FILE.pdf]\n"
     "       veilleuse key drop-epoch DIR EPOCH [--why TEXT]\n"
+    "       veilleuse key retain DIR [--dry-run] [--go-on] [--json]\n"
     "       veilleuse key export DIR EPOCH\n"
     "       veilleuse key backup DIR FILE [--to AGE1...]\n"
     "       veilleuse key restore FILE DIR [--shares-file FILE | --identity FILE]\n"
@@ -314,42 +318,6 @@ static int key_new_recovery(int argc, char **argv) {
 
 /* ---- erasing ---- */
 
-struct looked {
-    uint64_t facts;
-};
-
-static enum err look_for_facts(void *owner, uint64_t index, const struct vault_entry *entry,
-                               struct fault *fault) {
-    struct looked *looked = owner;
-    (void)index;
-    (void)fault;
-    looked->facts += entry->kind == VAULT_FACT;
-    return ERR_OK;
-}
-
-/* What people entered during a downtime must have been given back first. */
-static enum err may_erase(const char *dir, struct unlocking *unlocking, uint32_t epoch,
-                          struct fault *fault) {
-    uint64_t from, to;
-    struct looked looked = {0};
-    struct fault own = {0};
-    enum err err = vault_epoch_range(NULL, dir, epoch, &from, &to, &own);
-    if (err == ERR_NOT_FOUND)
-        return ERR_OK;
-    if (err)
-        *fault = own;
-    if (!err)
-        err = unlocking_need(unlocking, dir, fault);
-    if (!err)
-        err = site_each_entry(NULL, dir, unlocking->unlock, from, to, false, look_for_facts,
-                              &looked, fault);
-    if (!err && looked.facts)
-        err = fault_set_at(
-            fault, ERR_STATE,
-            "this epoch holds entries of a downtime that were not given back:", looked.facts);
-    return err;
-}
-
 static bool read_epoch(const char *text, uint32_t *epoch) {
     uint64_t number;
     if (!bytes_to_u64(bytes_from_string(text), &number) || number == 0 || number > UINT32_MAX) {
@@ -360,6 +328,71 @@ static bool read_epoch(const char *text, uint32_t *epoch) {
     return true;
 }
 
+/* Before anything is stated again: an epoch in use would only grow by it. */
+static enum err may_go(struct door *door, uint32_t epoch, struct fault *fault) {
+    uint32_t current;
+    enum err err = door_epoch(door, &current, fault);
+    if (!err && epoch == current)
+        err = fault_set_at(fault, ERR_STATE, "this epoch is in use; begin another first: epoch",
+                           epoch);
+    if (!err && epoch > current)
+        err = fault_set_at(fault, ERR_NOT_FOUND, "no such epoch has begun:", epoch);
+    return err;
+}
+
+/* One without entries has nothing that could be stated again. */
+static enum err drop_epoch(struct door *door, const struct config *config, uint32_t epoch,
+                           const char *why, struct fault *fault) {
+    struct epoch_look look;
+    struct restated done;
+    uint64_t now;
+    enum err err = may_go(door, epoch, fault);
+    if (err)
+        return err;
+    err = epoch_look(door, epoch, &look, fault);
+    if (err == ERR_NOT_FOUND) {
+        struct keys_request request = {
+            .order = KEYS_ERASE, .epoch = epoch, .why = bytes_from_string(why)};
+        *fault = (struct fault){0};
+        return door_order(door, &request, &now, fault);
+    }
+    if (!err)
+        err = restate_and_drop(door, config, &look, why, &done, fault);
+    if (err)
+        return err;
+    printf("%llu entries are stated again, %llu ended stays let go, %llu documents removed.\n",
+           (unsigned long long)done.entry_count, (unsigned long long)done.stay_count,
+           (unsigned long long)done.blob_count);
+    printf(look.is_erased ? "epoch %u was erased already.\n" : "epoch %u is erased here.\n", epoch);
+    return ERR_OK;
+}
+
+static enum err drop_epoch_of(const char *dir, struct unlocking *unlocking, uint32_t epoch,
+                              const char *why, struct fault *fault) {
+    struct config config;
+    struct door door;
+    struct fault end_fault = {0};
+    int lock_fd;
+    enum err err = config_read(&config, NULL, dir, fault);
+    if (!err) /* also where a node runs: its entries are read here */
+        err = unlocking_need(unlocking, dir, fault);
+    if (!err)
+        err = restate_lock(dir, &lock_fd, fault);
+    if (err)
+        return err;
+    err = door_open(&door, dir, unlocking, fault);
+    if (!err) {
+        door_confine(&door);
+        err = drop_epoch(&door, &config, epoch, why, fault);
+        enum err end = door_close(&door, &end_fault);
+        if (!err && end)
+            *fault = end_fault;
+        err = err ? err : end;
+    }
+    sys_close(NULL, lock_fd);
+    return err;
+}
+
 static int key_drop_epoch(int argc, char **argv) {
     const char *why = "ordered on the command line";
     struct unlocking unlocking = {0};
@@ -367,7 +400,6 @@ static int key_drop_epoch(int argc, char **argv) {
         {"why", NULL, &why, NULL}, {"passphrase-file", NULL, &unlocking.file, NULL}, {0}};
     int count;
     uint32_t epoch;
-    uint64_t now;
     if (!options_read(argc, argv, specs, &count) || count != 2)
         return command_usage(key_usage);
     if (!read_epoch(argv[2], &epoch))
@@ -378,19 +410,18 @@ static int key_drop_epoch(int argc, char **argv) {
     }
     struct fault fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
+    char *dir = err ? NULL : realpath(argv[1], NULL);
+    if (!err && !dir)
+        err = fault_set_errno(&fault, ERR_IO, errno, "the site cannot be reached", argv[1]);
     if (!err)
-        err = may_erase(argv[1], &unlocking, epoch, &fault);
-    struct keys_request request = {
-        .order = KEYS_ERASE, .epoch = epoch, .why = bytes_from_string(why)};
-    if (!err)
-        err = order(argv[1], &unlocking, &request, &now, &fault);
+        err = drop_epoch_of(dir, &unlocking, epoch, why, &fault);
     unlocking_end(&unlocking);
     if (err)
         return command_fail(err, &fault);
-    printf(
-        "epoch %u is erased here. Copies and backups of vault/keys/%u must go too; the chart still "
-        "shows what it holds until it is rebuilt.\n",
-        epoch, epoch);
+    printf("Copies and backups of vault/keys/%u must go too; the chart still shows what it holds "
+           "until it is "
+           "rebuilt.\n",
+           epoch);
     return 0;
 }
 
@@ -436,6 +467,7 @@ int node_key_command(int argc, char **argv) {
         {"remove-recipient", key_remove_recipient},
         {"new-recovery", key_new_recovery},
         {"drop-epoch", key_drop_epoch},
+        {"retain", node_key_retain},
         {"export", key_export},
         {"passphrase", node_key_passphrase},
         {"recover", node_key_recover},

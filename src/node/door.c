@@ -3,6 +3,7 @@
 
 #include "base/confine.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -268,6 +269,22 @@ enum err door_order(struct door *door, const struct keys_request *request, uint6
 enum err door_state(struct door *door, struct bytes *json, struct fault *fault) {
     return door->is_linked ? control_ask(&door->control, CONTROL_STATUS, 0, json, NULL, fault)
                            : fault_set(fault, ERR_STATE, "no node runs here");
+}
+
+enum err door_epoch(struct door *door, uint32_t *epoch, struct fault *fault) {
+    struct bytes text;
+    if (!door->is_linked) {
+        *epoch = vault_writer_epoch(door->writer);
+        return ERR_OK;
+    }
+    enum err err = door_state(door, &text, fault);
+    if (err)
+        return err;
+    json_t *state = json_loadb((const char *)text.data, text.size, 0, NULL);
+    json_t *number = json_object_get(json_object_get(state, "vault"), "epoch");
+    *epoch = (uint32_t)json_integer_value(number);
+    json_decref(state);
+    return *epoch ? ERR_OK : fault_set(fault, ERR_STATE, "the node has not said yet how it is");
 }
 
 enum err keys_obey(struct vault_writer *writer, const struct keys_request *request,

@@ -39,6 +39,8 @@ MUST_CHECK enum err door_order(struct door *door, const struct keys_request *req
                                uint64_t *number, struct fault *fault);
 /* Linked: the node's state as JSON, a view until the next call. ERR_STATE: there is no node. */
 MUST_CHECK enum err door_state(struct door *door, struct bytes *json, struct fault *fault);
+/* The epoch in use. ERR_STATE: the node has not said yet. */
+MUST_CHECK enum err door_epoch(struct door *door, uint32_t *epoch, struct fault *fault);
 /* Linked: nothing from here on but what is open, and these directories of the site: chart, vault, keys, cache. */
 void door_confine(const struct door *door);
 /* Without a node: sync and publish what came. May be called after an error too. */
