@@ -575,11 +575,11 @@ enum err chart_writer_commit(struct chart_writer *writer, struct fault *fault) {
     enum err err = write_visits(writer, fault);
     if (!err)
         err = write_subjects(writer, fault);
+    if (!err)
+        err = write_feeds(writer, fault); /* what is derived names them */
     /* A rebuild derives once, at its end: until then nobody reads. */
     if (!err && !writer->options.is_rebuild)
         err = writer_derive(writer, fault);
-    if (!err)
-        err = write_feeds(writer, fault);
     if (!err)
         err = write_meta(writer, fault);
     if (!err)
