@@ -74,6 +74,18 @@ static bool may_work(const struct publish *publish) {
     return publish->failed == ERR_OK || publish->failed == ERR_FULL;
 }
 
+/* At a clean stop everything durable is published, so that a copy made then is complete. Commit has ended before: what it said
+ * last may still lie in the link, which ends behind it. */
+static void publish_stop(struct role_life *life) {
+    struct publish *publish = life->owner;
+    if (life->links[ROLE_COMMIT].is_open)
+        return;
+    while (publish->published < publish->durable && may_work(publish))
+        if (!work(publish, false))
+            break;
+    life->loop.is_stopping = true;
+}
+
 static void publish_round(struct role_life *life) {
     struct publish *publish = life->owner;
     int64_t now = life->loop.monotonic_us;
@@ -89,6 +101,8 @@ static void publish_round(struct role_life *life) {
             publish->partial_at = now;
     }
     life->loop.tick_ms = worked && whole ? WORKING_TICK_MS : RESTING_TICK_MS;
+    if (life->is_stopping)
+        publish_stop(life);
     struct role_link *commit = &life->links[ROLE_COMMIT];
     if (publish->published != publish->told && commit->is_open &&
         !roles_put_number(&commit->ipc, MESSAGE_PUBLISHED, publish->published))
@@ -103,15 +117,6 @@ static void publish_link(struct role_life *life, struct role_link *link) {
     struct publish *publish = life->owner;
     if (link->peer == ROLE_COMMIT)
         publish->told = UINT64_MAX;
-}
-
-/* At a clean stop everything durable is published, so that a copy made then is complete. */
-static void publish_stop(struct role_life *life) {
-    struct publish *publish = life->owner;
-    while (publish->published < publish->durable && may_work(publish))
-        if (!work(publish, false))
-            break;
-    life->loop.is_stopping = true;
 }
 
 int role_publish_main(const struct role_start *start) {
