@@ -39,8 +39,10 @@ static void wait_for_chart(const char *dir) {
     if (control_connect(NULL, dir, &ipc, &fault))
         return;
     ipc_release(&ipc);
-    if (site_chart_wait(dir, site_vault_size(dir), CATCH_UP_PATIENCE_US, &fault))
-        fprintf(stderr, "veilleuse: the chart is behind: it lacks what came last\n");
+    uint64_t wanted = site_vault_size(dir);
+    if (site_chart_wait(dir, wanted, CATCH_UP_PATIENCE_US, &fault))
+        fprintf(stderr, "veilleuse: the chart is behind: %llu of %llu entries are in it\n",
+                (unsigned long long)fault.at, (unsigned long long)wanted);
 }
 
 static enum err freshen(const char *dir, struct unlocking *unlocking, const struct config *config,

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -26,7 +27,7 @@ struct retain {
     struct config config;
     struct door door;
     struct unlocking unlocking; /* asked also where a node runs: its entries are read here */
-    struct look look;
+    struct look last, look;     /* at the clock: what was kept, and this one */
     bool is_dry_run, go_on, by_node;
     bool keep_look;
     uint32_t current;   /* the epoch in use */
@@ -130,8 +131,6 @@ static void judge_vault(struct retain *retain) {
 
 /* The clock is looked at once a run, the rest before each epoch. */
 static void judge(struct retain *retain) {
-    if (retain->config.is_retention_held)
-        wait_because(retain, "the configuration says retention = hold", "");
     if (retain->door.is_linked)
         judge_node(retain);
     else
@@ -142,15 +141,20 @@ static void judge(struct retain *retain) {
 }
 
 static void look_at_clock(struct retain *retain) {
-    struct look last;
-    look_load(NULL, retain->dir, &last);
-    look_around(NULL, &retain->look);
-    look_judge(&last, &retain->look, &retain->keep_look, &retain->reason);
+    look_load(NULL, retain->dir, &retain->last);
+    look_judge(&retain->last, &retain->look, &retain->keep_look, &retain->reason);
     if (!retain->go_on)
         return;
     look_go_on(&retain->look);
     text_clear(&retain->reason);
     retain->keep_look = true;
+}
+
+/* That entries are missing is kept also where the clock is not trusted. */
+static void keep_look(const struct retain *retain) {
+    struct look kept = retain->keep_look ? retain->look : retain->last;
+    memcpy(kept.lost, retain->look.lost, sizeof kept.lost);
+    look_save(NULL, retain->dir, &kept);
 }
 
 /* ---- epochs ---- */
@@ -331,10 +335,14 @@ static void tell(struct retain *retain, bool json) {
 
 static enum err run(struct retain *retain, struct fault *fault) {
     look_at_clock(retain);
+    if (retain->config.is_retention_held) {
+        text_clear(&retain->reason); /* whatever else there is: this is what somebody asked for */
+        wait_because(retain, "the configuration says retention = hold", "");
+    }
     judge(retain);
     enum err err = retain->config.retention_days ? go_through(retain, fault) : ERR_OK;
-    if (!retain->is_dry_run && retain->keep_look)
-        look_save(NULL, retain->dir, &retain->look);
+    if (!retain->is_dry_run)
+        keep_look(retain);
     if (err) /* it is said where it is looked for, and tried again in an hour */
         wait_because_of(retain, fault);
     return err;
@@ -350,6 +358,8 @@ static enum err retain_site(struct retain *retain, bool json) {
         command_fail(err, &fault);
         return err;
     }
+    look_around(NULL,
+                &retain->look); /* what tells the machine's start is out of reach after this */
     door_confine(&retain->door);
     err = run(retain, &fault);
     tell(retain, json);

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FIRST_AFTER_US (3 * US_PER_S)
+#define AFTER_START_US (3 * US_PER_S) /* by then the roles run */
 #define EVERY_US       (3600 * US_PER_S)
 
 static const char *const helpers[][4] = {
@@ -66,7 +66,7 @@ void helper_round(struct supervisor *supervisor) {
         supervisor->helper_pid)
         return;
     if (supervisor->helper_at == 0)
-        supervisor->helper_at = now + FIRST_AFTER_US;
+        supervisor->helper_at = now + AFTER_START_US;
     if (now < supervisor->helper_at)
         return;
     int failed = start(supervisor, helpers[supervisor->helper_next]);
@@ -92,7 +92,7 @@ bool helper_ended(struct supervisor *supervisor, pid_t pid, int status) {
 
 void helper_hurry(struct supervisor *supervisor) {
     supervisor->helper_next = 0;
-    supervisor->helper_at = supervisor->loop.monotonic_us;
+    supervisor->helper_at = supervisor->loop.monotonic_us + AFTER_START_US;
 }
 
 /* What it was at is taken up by the next one. */

@@ -8,21 +8,22 @@
 #define LOOK_BYTES_MAX 1024u
 #define BOOT_ID_BYTES  36u
 #define BACKWARDS_US   CLOCK_JUMP_US
+#define HOUR_US        (3600 * US_PER_S)
 
 /* ---- judging ---- */
 
 static void put_span(struct text *reason, int64_t us) {
-    int64_t hours = us / (3600 * US_PER_S);
+    int64_t hours = us / HOUR_US;
     if (hours < 48)
         text_put_format(reason, "%lld h", (long long)hours);
     else
-        text_put_format(reason, "%lld days", (long long)(hours / 24));
+        text_put_format(reason, "%lld days", (long long)((us + LOOK_DAY_US / 2) / LOOK_DAY_US));
 }
 
 static void say_watched(struct text *reason, const struct look *now) {
     text_put_string(reason, "the clock is watched for a day first; still ");
     text_put_format(reason, "%lld h",
-                    (long long)((now->watch_until - now->ran_us) / (3600 * US_PER_S) + 1));
+                    (long long)((now->watch_until - now->ran_us + HOUR_US - 1) / HOUR_US));
 }
 
 static void judge_within_run(const struct look *last, struct look *now, bool *keep,
@@ -62,7 +63,10 @@ void look_judge(const struct look *last, struct look *now, bool *keep, struct te
     now->is_there = true;
     now->watch_until = 0;
     snprintf(now->lost, sizeof now->lost, "%s", last->lost);
-    if (!last->is_there)
+    if (!now->boot[0]) {
+        *keep = false;
+        text_put_string(reason, "the machine does not tell its starts apart");
+    } else if (!last->is_there)
         now->watch_until = now->ran_us + LOOK_DAY_US;
     else if (!strcmp(last->boot, now->boot))
         judge_within_run(last, now, keep, reason);

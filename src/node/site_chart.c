@@ -163,9 +163,10 @@ static uint64_t applied_now(const char *dir) {
 enum err site_chart_wait(const char *dir, uint64_t wanted, int64_t patience_us,
                          struct fault *fault) {
     int64_t start = sys_monotonic_us(NULL);
-    while (applied_now(dir) < wanted) {
+    uint64_t applied;
+    while ((applied = applied_now(dir)) < wanted) {
         if (sys_monotonic_us(NULL) - start > patience_us)
-            return fault_set(fault, ERR_TIMEOUT, "the chart is behind");
+            return fault_set_at(fault, ERR_TIMEOUT, "the chart is behind; entries in it:", applied);
         usleep(LOOK_EVERY_US);
     }
     return ERR_OK;

@@ -23,7 +23,8 @@ MUST_CHECK enum err site_chart_make(const char *dir, const struct vault_unlock *
 /* The current chart takes in what it lacks, or is made anew where it cannot be used: with no node, under its lock. */
 MUST_CHECK enum err site_chart_bring_current_up(const char *dir, const struct vault_unlock *unlock,
                                                 const struct config *config, struct fault *fault);
-/* Wait until the running node's chart has taken in `wanted` entries. ERR_TIMEOUT: not within the time given. */
+/* Wait until the running node's chart has taken in `wanted` entries. ERR_TIMEOUT: not within the time given;
+ * fault.at says how many are in it. */
 MUST_CHECK enum err site_chart_wait(const char *dir, uint64_t wanted, int64_t patience_us,
                                     struct fault *fault);
 /* Make the next generation beside the living one, and switch to it: through the running node, or under its lock. */
