@@ -38,7 +38,7 @@ static enum err read_entry(uint64_t index, struct vault_entry *entry) {
     vault_opener_close(opener);
     vault_reader_close(reader);
     site_path(vault_dir, "vault");
-    site_must(vault_opener_open(&opener, NULL, site_dir, &fault), &fault);
+    site_must(vault_opener_open(&opener, NULL, site_dir, NULL, &fault), &fault);
     site_must(vault_reader_open(&reader, NULL, vault_dir, &fault), &fault);
     site_must(vault_reader_sealed(reader, index, UINT64_MAX, &sealed, &fault), &fault);
     return vault_opener_unseal(opener, sealed, entry, NULL);
