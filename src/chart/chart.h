@@ -23,7 +23,7 @@
 #include "vault/vault.h"
 
 #define CHART_SCHEMA_VERSION     1
-#define CHART_TRANSLATOR_VERSION 2
+#define CHART_TRANSLATOR_VERSION 3
 
 /* ---- generations: DIR/chart/<generation>.db, DIR/chart/current names the one in use ---- */
 MUST_CHECK enum err chart_current_path(struct sys *sys, const char *site_dir, char *path,
@@ -63,6 +63,10 @@ MUST_CHECK enum err chart_writer_open(struct chart_writer **writer, const char *
 void chart_writer_close(struct chart_writer *writer);
 /* The next entry wanted: every entry below is in the chart. */
 uint64_t chart_writer_applied(const struct chart_writer *writer);
+/* A body too large to be held: begin, feed its pieces, then take its entry, of whose own body only the size is looked at. What
+ * is long in the message is cut, and says in which entry the whole is. */
+MUST_CHECK enum err chart_writer_begin_large(struct chart_writer *writer, struct fault *fault);
+void chart_writer_feed_large(struct chart_writer *writer, struct bytes piece);
 /* Translate and take in one entry (kind, source, times, whole body). Entries come in index order, but their facts
  * may be of any time. `set_aside`: do not translate, list it with this reason (it killed the role twice); NULL normally. */
 MUST_CHECK enum err chart_writer_take(struct chart_writer *writer, uint64_t index,

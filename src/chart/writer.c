@@ -22,6 +22,9 @@ extern const struct embedded chart_schema[];
 #define MESSAGE_BYTES_MAX ((size_t)512 << 20)
 #define COMMIT_AT_BYTES   ((size_t)48 << 20)
 #define CACHE_BYTES       ((size_t)64 << 20)
+/* Of a large message so much is read, and so much of each of its fields. */
+#define LARGE_BYTES_MAX ((size_t)8 << 20)
+#define FIELD_BYTES_MAX ((size_t)256 << 10)
 
 /* ---- opening ---- */
 
@@ -197,6 +200,7 @@ void chart_writer_close(struct chart_writer *writer) {
     arena_release(&writer->message);
     arena_release(&writer->feed_arena);
     memory_free(writer->scratch);
+    memory_free(writer->large.out);
     memory_free(writer);
 }
 
@@ -410,10 +414,42 @@ static void count_message(struct feed *feed, const struct facts *facts, int64_t 
     }
 }
 
+/* ---- large messages ---- */
+
+enum err chart_writer_begin_large(struct chart_writer *writer, struct fault *fault) {
+    uint8_t *out = writer->large.out;
+    if (!out)
+        out = memory_alloc(1, LARGE_BYTES_MAX);
+    if (!out)
+        return fault_set(fault, ERR_MEMORY, "no memory for a large message");
+    hl7_thin_init(&writer->large, out, LARGE_BYTES_MAX, FIELD_BYTES_MAX);
+    return ERR_OK;
+}
+
+void chart_writer_feed_large(struct chart_writer *writer, struct bytes piece) {
+    if (!hl7_thin_feed(&writer->large, piece)) {
+        /* The rest is left out: the translation says so. */
+    }
+}
+
+static void forget_large(struct chart_writer *writer) {
+    memory_free(writer->large.out);
+    writer->large.out = NULL;
+}
+
+/* ---- taking ---- */
+
+static enum err translate_body(struct chart_writer *writer, uint64_t index,
+                               const struct vault_entry *entry, struct facts *facts) {
+    struct facts_context context = {entry->received_at, &writer->zone, writer->options.otherwise};
+    if (writer->large.out)
+        return facts_from_thinned_hl7(&writer->large, index, &context, &writer->message, facts);
+    return facts_from_hl7(entry->body, &context, &writer->message, facts);
+}
+
 static enum err take_message(struct chart_writer *writer, uint64_t index,
                              const struct vault_entry *entry, const char *set_aside,
                              struct fault *fault) {
-    struct facts_context context = {entry->received_at, &writer->zone, writer->options.otherwise};
     struct facts facts = {.own_time = INSTANT_NONE, .said = entry->received_at};
     struct feed *feed;
     enum err err = ERR_OK;
@@ -422,7 +458,7 @@ static enum err take_message(struct chart_writer *writer, uint64_t index,
     else if (!bytes_is(entry->media_type, "application/hl7-v2"))
         facts.aside = "this kind of content is not translated yet";
     else
-        err = facts_from_hl7(entry->body, &context, &writer->message, &facts);
+        err = translate_body(writer, index, entry, &facts);
     if (err) { /* too large for memory: kept, and said */
         facts.aside = "the message is too large to be translated";
         facts.count = 0;
@@ -447,7 +483,7 @@ static enum err take_message(struct chart_writer *writer, uint64_t index,
     return put_aside(writer, index, entry->received_at, &facts, "the message is too large to be translated", 0, fault);
 }
 
-enum err chart_writer_take(struct chart_writer *writer, uint64_t index,
+static enum err take_entry(struct chart_writer *writer, uint64_t index,
                            const struct vault_entry *entry, const char *set_aside,
                            struct fault *fault) {
     if (index < writer->applied)
@@ -467,6 +503,14 @@ enum err chart_writer_take(struct chart_writer *writer, uint64_t index,
     writer->applied = index + 1;
     /* A batch about very many patients ends early: memory stays bounded. */
     return writer->batch.bytes_used > COMMIT_AT_BYTES ? chart_writer_commit(writer, fault) : ERR_OK;
+}
+
+enum err chart_writer_take(struct chart_writer *writer, uint64_t index,
+                           const struct vault_entry *entry, const char *set_aside,
+                           struct fault *fault) {
+    enum err err = take_entry(writer, index, entry, set_aside, fault);
+    forget_large(writer);
+    return err;
 }
 
 /* ---- committing ---- */

@@ -30,6 +30,7 @@ struct chart_writer {
     struct arena feed_arena;
     struct feed *feeds;
     char *scratch; /* where records are packed */
+    struct hl7_thin large; /* the next entry's body, thinned; out NULL: its body is whole */
 };
 #define SCRATCH_BYTES ((size_t)8 << 20)
 

@@ -186,6 +186,12 @@ struct facts_context {
 MUST_CHECK enum err facts_from_hl7(struct bytes body, const struct facts_context *context,
                                    struct arena *arena, struct facts *facts);
 
+/* The same of a message too large to be held. A text that was cut says so, and where the whole is: in entry `entry` of the
+ * vault. Sizes are those of the whole. */
+MUST_CHECK enum err facts_from_thinned_hl7(const struct hl7_thin *thin, uint64_t entry,
+                                           const struct facts_context *context,
+                                           struct arena *arena, struct facts *facts);
+
 /* A light look, for feeds with on_unknown = AE: would the message's kind be understood? */
 bool facts_understands(const struct hl7_header *header);
 

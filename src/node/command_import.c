@@ -14,9 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MESSAGE_BYTES_MAX  ((size_t)1 << 30) /* longer ones are no messages */
-#define BUFFER_BYTES_FIRST ((size_t)8 << 20)
-#define IMPORT_WINDOW      4096u
+#define WINDOW_BYTES    ((size_t)4 << 20) /* of a file: messages up to this size are looked at whole */
+#define PIECE_BYTES     65536u
+#define HEAD_BYTES_MAX  4096u
+#define SYNC_FROM_BYTES (1u << 20)
+#define IMPORT_WINDOW   4096u /* messages on their way to a node */
 
 /* Where imported messages go: a running node's commit, or a writer of our own under the lock. */
 struct import {
@@ -81,43 +83,29 @@ static enum err link_put(struct import *import, enum role_message type,
     }
 }
 
-static enum err link_large(struct import *import, struct append_request *request) {
-    struct bytes rest = request->body;
-    enum err err = link_put(import, MESSAGE_BLOB_BEGIN, request, BYTES_NONE);
-    for (; !err && !bytes_is_empty(rest); rest = bytes_skip(rest, 65536))
-        err = link_put(import, MESSAGE_BLOB_DATA, request, bytes_first(rest, 65536));
-    request->body = bytes_first(request->body, 4096);
-    return err ? err : link_put(import, MESSAGE_BLOB_END, request, BYTES_NONE);
-}
-
-static enum err import_by_link(struct import *import, struct append_request *request) {
-    request->token = import->sent++;
-    enum err err = request->body.size <= VAULT_INLINE_BYTES_MAX
-                       ? link_put(import, MESSAGE_APPEND, request, BYTES_NONE)
-                       : link_large(import, request);
-    if (err || import->sent - import->answered < IMPORT_WINDOW)
-        return err;
+static enum err await_some(struct import *import) {
+    if (import->sent - import->answered < IMPORT_WINDOW)
+        return ERR_OK;
     return take_answers(import, import->sent - IMPORT_WINDOW / 2);
 }
 
-static enum err write_large(struct import *import, const struct vault_append *append,
-                            struct bytes body, uint64_t *index, bool *is_repeat,
-                            struct fault *fault) {
-    struct vault_blob_writer *blob;
-    enum err err = vault_blob_begin(import->writer, &blob, fault);
-    if (err)
-        return err;
-    err = vault_blob_feed(blob, body, fault);
-    if (err) {
-        vault_blob_abort(blob);
-        return err;
-    }
-    return vault_blob_finish(blob, append, index, is_repeat, fault);
+static enum err count_stored(struct import *import, enum err err, bool is_repeat) {
+    import->sent++;
+    import->taken += !err && !is_repeat;
+    import->repeats += !err && is_repeat;
+    return err;
 }
 
-static enum err import_by_writer(struct import *import, const struct append_request *request,
-                                 struct fault *fault) {
-    struct vault_entry entry = {
+static enum err sync_when_full(struct import *import, struct fault *fault) {
+    if (vault_writer_pending_bytes(import->writer) <= SYNC_FROM_BYTES &&
+        !vault_writer_is_ripe(import->writer) && !vault_writer_is_due(import->writer))
+        return ERR_OK;
+    enum err err = vault_writer_sync(import->writer, fault);
+    return err ? err : vault_writer_tend(import->writer, fault);
+}
+
+static struct vault_entry entry_of(const struct append_request *request) {
+    return (struct vault_entry){
         .kind = request->kind,
         .media_type = request->media_type,
         .source = request->source,
@@ -125,29 +113,106 @@ static enum err import_by_writer(struct import *import, const struct append_requ
         .body = request->body,
         .body_bytes = request->body.size,
     };
+}
+
+static enum err import_small(struct import *import, struct append_request *request,
+                             struct fault *fault) {
+    if (import->is_linked) {
+        request->token = import->sent++;
+        enum err err = link_put(import, MESSAGE_APPEND, request, BYTES_NONE);
+        return err ? err : await_some(import);
+    }
+    struct vault_entry entry = entry_of(request);
     struct vault_append append = {&entry, request->check_repeat, false};
     uint64_t index;
-    bool is_repeat = false, is_large = request->body.size > VAULT_INLINE_BYTES_MAX;
-    if (is_large)
-        entry.body = bytes_first(entry.body, 4096);
-    enum err err = is_large
-                       ? write_large(import, &append, request->body, &index, &is_repeat, fault)
-                       : vault_writer_append(import->writer, &append, &index, &is_repeat, fault);
-    import->sent++;
-    import->taken += !err && !is_repeat;
-    import->repeats += !err && is_repeat;
-    if (err || (vault_writer_pending_bytes(import->writer) <= (1u << 20) &&
-                !vault_writer_is_ripe(import->writer) && !vault_writer_is_due(import->writer)))
-        return err;
-    err = vault_writer_sync(import->writer, fault);
-    return err ? err : vault_writer_tend(import->writer, fault);
+    bool is_repeat = false;
+    enum err err = vault_writer_append(import->writer, &append, &index, &is_repeat, fault);
+    err = count_stored(import, err, is_repeat);
+    return err ? err : sync_when_full(import, fault);
+}
+
+/* ---- what is too large for an entry, in pieces ---- */
+
+struct upload {
+    struct vault_blob_writer *blob; /* without a node */
+    uint64_t token;                 /* with one */
+    const char *media_type;
+    uint8_t head[HEAD_BYTES_MAX];
+    size_t head_bytes;
+};
+
+static enum err upload_begin(struct import *import, struct upload *upload, const char *media_type,
+                             struct fault *fault) {
+    *upload = (struct upload){.media_type = media_type};
+    if (!import->is_linked)
+        return vault_blob_begin(import->writer, &upload->blob, fault);
+    upload->token = import->sent++;
+    struct append_request request = {.token = upload->token};
+    return link_put(import, MESSAGE_BLOB_BEGIN, &request, BYTES_NONE);
+}
+
+static void keep_head(struct upload *upload, struct bytes piece) {
+    piece = bytes_first(piece, sizeof upload->head - upload->head_bytes);
+    if (piece.size)
+        memcpy(upload->head + upload->head_bytes, piece.data, piece.size);
+    upload->head_bytes += piece.size;
+}
+
+static enum err upload_feed(struct import *import, struct upload *upload, struct bytes piece,
+                            struct fault *fault) {
+    struct append_request request = {.token = upload->token};
+    enum err err = ERR_OK;
+    keep_head(upload, piece);
+    if (!import->is_linked)
+        return vault_blob_feed(upload->blob, piece, fault);
+    for (; !err && !bytes_is_empty(piece); piece = bytes_skip(piece, PIECE_BYTES))
+        err = link_put(import, MESSAGE_BLOB_DATA, &request, bytes_first(piece, PIECE_BYTES));
+    return err;
+}
+
+static enum err upload_store(struct import *import, struct upload *upload,
+                             const struct append_request *request, struct fault *fault) {
+    struct vault_entry entry = entry_of(request);
+    struct vault_append append = {&entry, request->check_repeat, false};
+    struct vault_blob_writer *blob = upload->blob;
+    uint64_t index;
+    bool is_repeat = false;
+    upload->blob = NULL; /* finish takes it, whatever comes of it */
+    enum err err = vault_blob_finish(blob, &append, &index, &is_repeat, fault);
+    err = count_stored(import, err, is_repeat);
+    return err ? err : sync_when_full(import, fault);
+}
+
+static enum err upload_end(struct import *import, struct upload *upload, struct fault *fault) {
+    struct append_request request =
+        request_of(bytes_from(upload->head, upload->head_bytes), upload->media_type);
+    request.token = upload->token;
+    if (!import->is_linked)
+        return upload_store(import, upload, &request, fault);
+    enum err err = link_put(import, MESSAGE_BLOB_END, &request, BYTES_NONE);
+    return err ? err : await_some(import);
+}
+
+/* After an error: a node forgets it with the link. */
+static void upload_clear(struct upload *upload) {
+    if (upload->blob)
+        vault_blob_abort(upload->blob);
+    upload->blob = NULL;
 }
 
 static enum err import_message(struct import *import, struct bytes message, const char *media_type,
                                struct fault *fault) {
     struct append_request request = request_of(message, media_type);
-    return import->is_linked ? import_by_link(import, &request)
-                             : import_by_writer(import, &request, fault);
+    if (message.size <= VAULT_INLINE_BYTES_MAX)
+        return import_small(import, &request, fault);
+    struct upload upload;
+    enum err err = upload_begin(import, &upload, media_type, fault);
+    if (!err)
+        err = upload_feed(import, &upload, message, fault);
+    if (!err)
+        err = upload_end(import, &upload, fault);
+    upload_clear(&upload);
+    return err;
 }
 
 /* ---- files ---- */
@@ -156,33 +221,23 @@ static enum err import_message(struct import *import, struct bytes message, cons
 struct window {
     int fd;
     uint8_t *data;
-    size_t size, capacity;
+    size_t size;
     bool is_last; /* it reaches the end of the file */
 };
 
+static struct bytes window_bytes(const struct window *window) {
+    return bytes_from(window->data, window->size);
+}
+
 static enum err window_fill(struct window *window, const char *path, struct fault *fault) {
-    while (window->size < window->capacity) {
-        ssize_t n = sys_read(NULL, window->fd, window->data + window->size,
-                             window->capacity - window->size);
+    while (window->size < WINDOW_BYTES && !window->is_last) {
+        ssize_t n =
+            sys_read(NULL, window->fd, window->data + window->size, WINDOW_BYTES - window->size);
         if (n < 0)
             return fault_set_errno(fault, ERR_IO, errno, "the file cannot be read", path);
         window->is_last = n == 0;
-        if (n == 0)
-            break;
         window->size += (size_t)n;
     }
-    return ERR_OK;
-}
-
-static enum err window_grow(struct window *window, const char *path, struct fault *fault) {
-    if (window->capacity >= MESSAGE_BYTES_MAX)
-        return fault_set_subject(fault, ERR_LIMIT, "this file holds a message of more than 1 GiB",
-                                 path);
-    uint8_t *larger = memory_grow(window->data, window->capacity * 2, 1);
-    if (!larger)
-        return fault_set_subject(fault, ERR_MEMORY, "no memory for this file", path);
-    window->data = larger;
-    window->capacity *= 2;
     return ERR_OK;
 }
 
@@ -191,33 +246,65 @@ static void window_drop(struct window *window, size_t count) {
     memmove(window->data, window->data + count, window->size);
 }
 
-/* A message that ends where the window does may go on in the file: it waits for the next one. *used: bytes done with. */
+/* Behind the last message, where only blank lines and an envelope's are: the last of them may not be whole yet. */
+static size_t last_line(struct bytes all, size_t from) {
+    size_t at = all.size;
+    while (at > from && all.data[at - 1] != '\r' && all.data[at - 1] != '\n')
+        at--;
+    return at > from ? at : from > 0 ? from : all.size;
+}
+
+/* A message that ends where the window does may go on in the file: it waits for the next one, at whose start it then stands.
+ * *used: bytes done with. */
 static enum err import_window(struct import *import, const struct window *window, size_t *used,
                               struct fault *fault) {
-    struct bytes all = bytes_from(window->data, window->size), message;
-    enum err err = ERR_OK;
+    struct bytes all = window_bytes(window), message;
     size_t at = 0;
     *used = 0;
-    while (!err && hl7_batch_next(all, &at, &message)) {
-        if (at >= window->size && !window->is_last)
-            break;
-        err = import_message(import, message, "application/hl7-v2", fault);
+    while (hl7_batch_next(all, &at, &message)) {
+        if (at >= window->size && !window->is_last) {
+            *used = (size_t)(message.data - window->data);
+            return ERR_OK;
+        }
+        enum err err = import_message(import, message, "application/hl7-v2", fault);
+        if (err)
+            return err;
         *used = at;
     }
+    *used = window->is_last ? window->size : last_line(all, *used);
+    return ERR_OK;
+}
+
+/* The window is full and its first message is not over: it goes on its way in parts. */
+static enum err import_long_message(struct import *import, struct window *window, const char *path,
+                                    struct fault *fault) {
+    struct hl7_batch_parts parts = {0};
+    struct upload upload;
+    bool is_end = false;
+    enum err err = upload_begin(import, &upload, "application/hl7-v2", fault);
+    while (!err && !is_end) {
+        bool was_full = window->size == WINDOW_BYTES;
+        size_t part = hl7_batch_part(&parts, window_bytes(window), window->is_last, &is_end);
+        err = upload_feed(import, &upload, bytes_first(window_bytes(window), part), fault);
+        window_drop(window, part);
+        is_end = is_end || (part == 0 && was_full); /* blank lines without end */
+        if (!err && !is_end)
+            err = window_fill(window, path, fault);
+    }
+    if (!err)
+        err = upload_end(import, &upload, fault);
+    upload_clear(&upload);
     return err;
 }
 
 static enum err import_hl7(struct import *import, struct window *window, const char *path,
                            struct fault *fault) {
     enum err err = ERR_OK;
-    for (bool is_over = false; !err && !is_over;) {
+    while (!err && window->size > 0) {
         size_t used;
-        is_over = window->is_last;
         err = import_window(import, window, &used, fault);
-        if (err || is_over)
-            break;
-        if (used == 0)
-            err = window_grow(window, path, fault);
+        if (!err && used == 0 && !window->is_last)
+            err = import_long_message(import, window, path, fault);
         window_drop(window, used);
         if (!err)
             err = window_fill(window, path, fault);
@@ -228,25 +315,30 @@ static enum err import_hl7(struct import *import, struct window *window, const c
 /* Kept whole for the translator. */
 static enum err import_json(struct import *import, struct window *window, const char *path,
                             struct fault *fault) {
-    enum err err = ERR_OK;
-    while (!err && !window->is_last) {
-        err = window_grow(window, path, fault);
+    static const char media_type[] = "application/fhir+json";
+    struct upload upload;
+    if (window->is_last)
+        return import_message(import, window_bytes(window), media_type, fault);
+    enum err err = upload_begin(import, &upload, media_type, fault);
+    while (!err && window->size > 0) {
+        err = upload_feed(import, &upload, window_bytes(window), fault);
+        window->size = 0;
         if (!err)
             err = window_fill(window, path, fault);
     }
-    return err ? err
-               : import_message(import, bytes_from(window->data, window->size),
-                                "application/fhir+json", fault);
+    if (!err)
+        err = upload_end(import, &upload, fault);
+    upload_clear(&upload);
+    return err;
 }
 
 static enum err import_open_file(struct import *import, int fd, const char *path,
                                  struct fault *fault) {
-    struct window window = {.fd = fd, .capacity = BUFFER_BYTES_FIRST};
-    window.data = memory_alloc(1, window.capacity);
+    struct window window = {.fd = fd, .data = memory_alloc(1, WINDOW_BYTES)};
     enum err err = window.data
                        ? window_fill(&window, path, fault)
                        : fault_set_subject(fault, ERR_MEMORY, "no memory for this file", path);
-    struct bytes start = bytes_trim(bytes_first(bytes_from(window.data, window.size), 64));
+    struct bytes start = bytes_trim(bytes_first(window_bytes(&window), 64));
     bool is_json = start.size && (start.data[0] == '{' || start.data[0] == '[');
     if (!err)
         err = is_json ? import_json(import, &window, path, fault)

@@ -391,12 +391,10 @@ struct looked {
     uint64_t facts;
 };
 
-static enum err look_for_facts(void *owner, uint64_t index, const struct vault_entry *entry,
-                               struct fault *fault) {
+static enum err look_for_facts(void *owner, const struct site_entry *entry, struct fault *fault) {
     struct looked *looked = owner;
-    (void)index;
     (void)fault;
-    looked->facts += entry->kind == VAULT_FACT;
+    looked->facts += entry->entry.kind == VAULT_FACT;
     return ERR_OK;
 }
 
@@ -414,8 +412,8 @@ static enum err may_erase(const char *dir, struct unlocking *unlocking, uint32_t
     if (!err)
         err = unlocking_need(unlocking, dir, fault);
     if (!err)
-        err = site_each_entry(NULL, dir, unlocking->unlock, from, to, false, look_for_facts,
-                              &looked, fault);
+        err = site_each_entry(NULL, dir, unlocking->unlock, from, to, look_for_facts, &looked,
+                              fault);
     if (!err && looked.facts)
         err = fault_set_at(
             fault, ERR_STATE,

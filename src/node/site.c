@@ -186,67 +186,45 @@ enum err control_ask(struct ipc *ipc, enum control_message request, uint64_t num
     return code ? fault_set(fault, (enum err)code, "the node refused") : ERR_OK;
 }
 
-struct gather {
-    uint8_t *body;
-    uint64_t filled, size;
-};
-
-static enum err gather_piece(void *owner, struct bytes piece) {
-    struct gather *gather = owner;
-    if (piece.size > gather->size - gather->filled)
-        return ERR_CORRUPT;
-    memcpy(gather->body + gather->filled, piece.data, piece.size);
-    gather->filled += piece.size;
-    return ERR_OK;
-}
-
-static enum err take_whole(struct vault_opener *opener, uint64_t index, struct vault_entry *entry,
-                           site_take take, void *owner, struct fault *fault) {
-    struct gather gather = {memory_alloc(1, entry->body_bytes + 1), 0, entry->body_bytes};
-    if (!gather.body)
-        return fault_set(fault, ERR_MEMORY, "no memory for a large body");
-    enum err err = vault_opener_blob(opener, entry, gather_piece, &gather, fault);
-    if (!err) {
-        entry->body = bytes_from(gather.body, gather.filled);
-        err = take(owner, index, entry, fault);
-    }
-    memory_free(gather.body);
-    return err;
+enum err site_entry_body(const struct site_entry *entry, vault_take take, void *owner,
+                         struct fault *fault) {
+    if (site_entry_is_large(entry))
+        return vault_opener_blob(entry->opener, &entry->entry, take, owner, fault);
+    return bytes_is_empty(entry->entry.body) ? ERR_OK : take(owner, entry->entry.body);
 }
 
 struct walk {
     const struct vault_unlock *unlock;
     uint64_t from, to;
-    bool whole_blobs;
-    site_wants wants; /* NULL: all */
     site_take take;
     void *owner;
 };
+
+static enum err unseal(struct vault_opener *opener, struct bytes sealed, struct site_entry *entry,
+                       struct fault *fault) {
+    enum err err = vault_opener_unseal(opener, sealed, &entry->entry, NULL);
+    if (err == ERR_NOT_FOUND) {
+        vault_entry_erased(&entry->entry);
+        err = ERR_OK;
+    }
+    if (entry->entry.is_restated)
+        entry->entry.clock = entry->entry.restated_clock;
+    return err ? fault_set_at(fault, err, "this entry cannot be read, number", entry->index)
+               : ERR_OK;
+}
 
 static enum err each_entry(struct vault_reader *reader, struct vault_opener *opener,
                            const struct walk *walk, struct fault *fault) {
     for (uint64_t index = walk->from; index < walk->to; index++) {
         struct bytes sealed;
-        struct vault_entry entry;
+        struct site_entry entry = {.index = index, .opener = opener};
         enum err err = vault_reader_sealed(reader, index, UINT64_MAX, &sealed, fault);
         if (err == ERR_MORE)
             return ERR_OK;
         if (!err)
-            err = vault_opener_unseal(opener, sealed, &entry, NULL);
-        if (err == ERR_NOT_FOUND) {
-            vault_entry_erased(&entry);
-            err = ERR_OK;
-        }
-        if (err)
-            return fault_set_at(fault, err, "this entry cannot be read, number", index);
-        if (entry.is_restated)
-            entry.clock = entry.restated_clock;
-        if (walk->wants && !walk->wants(walk->owner, index, &entry))
-            continue;
-        if (walk->whole_blobs && !bytes_is_empty(entry.blob_name))
-            err = take_whole(opener, index, &entry, walk->take, walk->owner, fault);
-        else
-            err = walk->take(walk->owner, index, &entry, fault);
+            err = unseal(opener, sealed, &entry, fault);
+        if (!err)
+            err = walk->take(walk->owner, &entry, fault);
         if (err)
             return err;
     }
@@ -272,16 +250,9 @@ static enum err walk_vault(struct sys *sys, const char *site_dir, const struct w
 }
 
 enum err site_each_entry(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
-                         uint64_t from, uint64_t to, bool whole_blobs, site_take take, void *owner,
+                         uint64_t from, uint64_t to, site_take take, void *owner,
                          struct fault *fault) {
-    struct walk walk = {unlock, from, to, whole_blobs, NULL, take, owner};
-    return walk_vault(sys, site_dir, &walk, fault);
-}
-
-enum err site_each_wanted(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
-                          uint64_t from, uint64_t to, site_wants wants, site_take take, void *owner,
-                          struct fault *fault) {
-    struct walk walk = {unlock, from, to, true, wants, take, owner};
+    struct walk walk = {unlock, from, to, take, owner};
     return walk_vault(sys, site_dir, &walk, fault);
 }
 

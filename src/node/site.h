@@ -41,19 +41,22 @@ MUST_CHECK enum err control_ask(struct ipc *ipc, enum control_message request, u
 /* Send what was put and wait for a frame; ERR_TIMEOUT. */
 MUST_CHECK enum err ipc_wait_frame(struct ipc *ipc, int timeout_ms, struct ipc_frame *frame);
 
-/* Entries from..to-1 in plaintext, read with the site's own key and no lock. `whole_blobs`: large bodies too, in memory. */
-typedef enum err (*site_take)(void *owner, uint64_t index, const struct vault_entry *entry,
-                              struct fault *fault);
+/* Entries from..to-1 in plaintext, read with the site's own key and no lock. Of a large body an entry has the first bytes:
+ * site_entry_body gives all of any body, in pieces, and may be called again, as long as `take` has not returned. */
+struct site_entry {
+    uint64_t index;
+    struct vault_entry entry;
+    struct vault_opener *opener;
+};
+typedef enum err (*site_take)(void *owner, const struct site_entry *entry, struct fault *fault);
 MUST_CHECK enum err site_each_entry(struct sys *sys, const char *site_dir,
                                     const struct vault_unlock *unlock, uint64_t from, uint64_t to,
-                                    bool whole_blobs, site_take take, void *owner,
+                                    site_take take, void *owner, struct fault *fault);
+MUST_CHECK enum err site_entry_body(const struct site_entry *entry, vault_take take, void *owner,
                                     struct fault *fault);
-/* The same with whole bodies, of those entries alone that `wants` asks for; it sees no more of a large body than its beginning. */
-typedef bool (*site_wants)(void *owner, uint64_t index, const struct vault_entry *entry);
-MUST_CHECK enum err site_each_wanted(struct sys *sys, const char *site_dir,
-                                     const struct vault_unlock *unlock, uint64_t from, uint64_t to,
-                                     site_wants wants, site_take take, void *owner,
-                                     struct fault *fault);
+static inline bool site_entry_is_large(const struct site_entry *entry) {
+    return !bytes_is_empty(entry->entry.blob_name);
+}
 
 /* "veilleuse: <what> ..." on stderr; returns the exit code. */
 int command_fail(enum err err, const struct fault *fault);

@@ -28,24 +28,9 @@ struct catch_up {
     bool has_erased;
 };
 
-static enum err take(void *owner, uint64_t index, const struct vault_entry *entry,
-                     struct fault *fault) {
-    struct catch_up *up = owner;
-    enum err err = chart_writer_take(up->writer, index, entry, NULL, fault);
-    up->taken_count++;
-    if (entry->received_at > up->newest_received_at)
-        up->newest_received_at = entry->received_at;
-    if (!err && ++up->batch_count >= BATCH_ENTRIES) {
-        up->batch_count = 0;
-        err = chart_writer_commit(up->writer, fault);
-    }
-    return err;
-}
-
 /* Entries do not stand strictly in the order they were received: many connections, messages held while the disk was full, a
  * clock that was set back. So each is asked, to the end of the vault. */
-static bool wants(void *owner, uint64_t index, const struct vault_entry *entry) {
-    struct catch_up *up = owner;
+static bool is_wanted(struct catch_up *up, uint64_t index, const struct vault_entry *entry) {
     const struct past_limits *limits = up->limits;
     if (!limits)
         return true;
@@ -62,15 +47,44 @@ static bool wants(void *owner, uint64_t index, const struct vault_entry *entry) 
            (limits->until_entry == CHART_NO_ENTRY || stands_at <= limits->until_entry);
 }
 
+static enum err take_piece(void *owner, struct bytes piece) {
+    struct catch_up *up = owner;
+    chart_writer_feed_large(up->writer, piece);
+    return ERR_OK;
+}
+
+static enum err take(void *owner, const struct site_entry *at, struct fault *fault) {
+    struct catch_up *up = owner;
+    const struct vault_entry *entry = &at->entry;
+    enum err err = ERR_OK;
+    if (!is_wanted(up, at->index, entry))
+        return ERR_OK;
+    if (site_entry_is_large(at)) {
+        err = chart_writer_begin_large(up->writer, fault);
+        if (!err)
+            err = site_entry_body(at, take_piece, up, fault);
+    }
+    if (!err)
+        err = chart_writer_take(up->writer, at->index, entry, NULL, fault);
+    up->taken_count++;
+    if (entry->received_at > up->newest_received_at)
+        up->newest_received_at = entry->received_at;
+    if (!err && ++up->batch_count >= BATCH_ENTRIES) {
+        up->batch_count = 0;
+        err = chart_writer_commit(up->writer, fault);
+    }
+    return err;
+}
+
 static enum err take_all(struct catch_up *up, const char *dir, struct fault *fault) {
     uint64_t from = chart_writer_applied(up->writer), to = UINT64_MAX;
     bool is_by_entry = up->limits && up->limits->until_entry != CHART_NO_ENTRY;
     if (is_by_entry)
         to = up->limits->until_entry + 1;
-    enum err err = site_each_wanted(NULL, dir, up->unlock, from, to, wants, take, up, fault);
+    enum err err = site_each_entry(NULL, dir, up->unlock, from, to, take, up, fault);
     /* Beyond the last entry wanted stand only restatements of what is erased below it. */
     if (!err && is_by_entry && up->has_erased)
-        err = site_each_wanted(NULL, dir, up->unlock, to, UINT64_MAX, wants, take, up, fault);
+        err = site_each_entry(NULL, dir, up->unlock, to, UINT64_MAX, take, up, fault);
     return err;
 }
 

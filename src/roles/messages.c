@@ -204,6 +204,7 @@ enum err roles_put_entry(struct ipc *ipc, const struct entry_message *message) {
     ipc_put_begin(ipc, MESSAGE_ENTRY);
     ipc_put_u64(ipc, message->token);
     ipc_put_u64(ipc, message->index);
+    ipc_put_u64(ipc, message->given_bytes);
     ipc_put_u8(ipc, (uint8_t)entry->kind);
     ipc_put_u32(ipc, entry->flags);
     ipc_put_u64(ipc, entry->clock);
@@ -225,6 +226,7 @@ enum err roles_get_entry(const struct ipc_frame *frame, struct entry_message *me
     ipc_reader_init(&reader, frame->payload);
     message->token = ipc_get_u64(&reader);
     message->index = ipc_get_u64(&reader);
+    message->given_bytes = ipc_get_u64(&reader);
     entry->kind = (enum vault_kind)ipc_get_u8(&reader);
     entry->flags = ipc_get_u32(&reader);
     entry->clock = ipc_get_u64(&reader);

@@ -127,8 +127,9 @@ struct read_request {
 MUST_CHECK enum err roles_put_read(struct ipc *ipc, const struct read_request *request);
 MUST_CHECK enum err roles_get_read(const struct ipc_frame *frame, struct read_request *request);
 
-struct entry_message {   /* MESSAGE_ENTRY: whole when body.size == body_bytes, else ENTRY_DATA frames follow */
+struct entry_message {   /* MESSAGE_ENTRY: all there when body.size == given_bytes, else ENTRY_DATA frames follow */
     uint64_t token, index;
+    uint64_t given_bytes; /* of the body: what was asked for, at most entry.body_bytes */
     struct vault_entry entry;
 };
 MUST_CHECK enum err roles_put_entry(struct ipc *ipc, const struct entry_message *message);

@@ -227,7 +227,16 @@ MUST_CHECK enum err vault_opener_unseal(struct vault_opener *opener, struct byte
                                         struct vault_entry *entry, struct fault *fault);
 /* The epoch's key is erased, or will be: forget it. */
 void vault_opener_forget(struct vault_opener *opener, uint32_t epoch);
-/* The plaintext of a blob, in pieces: `take` gets each (return an error to stop). */
+/* The plaintext of a blob, piece by piece, for as long as the caller likes; the entry must be the one unsealed last when it is
+ * opened. A piece is a view until the next call. ERR_MORE: that was all. Another error: what was given is right, the rest is
+ * damaged or gone. */
+struct vault_blob_reader;
+MUST_CHECK enum err vault_blob_open(struct vault_opener *opener, const struct vault_entry *entry,
+                                    struct vault_blob_reader **reader, struct fault *fault);
+MUST_CHECK enum err vault_blob_next(struct vault_blob_reader *reader, struct bytes *piece,
+                                    struct fault *fault);
+void vault_blob_close(struct vault_blob_reader *reader);
+/* The same at one go: `take` gets each piece (return an error to stop). */
 typedef enum err (*vault_take)(void *owner, struct bytes piece);
 MUST_CHECK enum err vault_opener_blob(struct vault_opener *opener, const struct vault_entry *entry,
                                       vault_take take, void *owner, struct fault *fault);

@@ -4,7 +4,7 @@
  *   1 Entries below durable_size are whole on the disk; no other index was ever answered for.
  *   2 A batch lies in one segment, behind all earlier ones; a segment is never written below its used part.
  *   3 After a failed fdatasync, or a failed write into a segment, nothing is written again: the vault is suspect.
- *   4 The blobs that a batch names are durable before the batch is written (settle.c).
+ *   4 The blobs that a batch names are durable, under their names, before the batch is written (settle.c).
  *   5 A segment made by an earlier life of the writer is never appended to: what a torn write left behind the last whole
  *     record of such a segment can so never be taken for a record of this life.
  *
