@@ -241,6 +241,7 @@ static struct subject *new_subject(struct chart_writer *writer,
         return NULL;
     subject->identifier = copy_identifier(writer, identifier);
     subject->newest_result_at = subject->touched_at = INSTANT_NONE;
+    subject->named_entry = ENTRY_NONE;
     struct subject **slot = &writer->subject_slots[slot_of(identifier)];
     subject->next_in_slot = *slot;
     *slot = subject;
@@ -306,6 +307,7 @@ static struct visit *new_visit(struct chart_writer *writer, const struct fact_id
     if (!visit)
         return NULL;
     visit->identifier = copy_identifier(writer, identifier);
+    visit->let_go_entry = ENTRY_NONE;
     struct visit **slot = &writer->visit_slots[slot_of(identifier)];
     visit->next_in_slot = *slot;
     *slot = visit;
@@ -393,13 +395,17 @@ static void later(int64_t *newest, int64_t at) {
         *newest = at;
 }
 
-static void count_message(struct feed *feed, const struct facts *facts, int64_t received_at) {
+/* What is stated again was counted when it came; the times it came at are still the feed's. */
+static void count_message(struct feed *feed, const struct facts *facts, int64_t received_at,
+                          bool is_restated) {
     struct chart_feed *f = &feed->figures;
     feed->is_dirty = true;
-    f->message_count++;
-    f->aside_count += facts->aside != NULL;
-    f->mismatch_count += facts->is_charset_mismatch;
-    f->warning_count += facts->warning_count;
+    if (!is_restated) {
+        f->message_count++;
+        f->aside_count += facts->aside != NULL;
+        f->mismatch_count += facts->is_charset_mismatch;
+        f->warning_count += facts->warning_count;
+    }
     if (f->first_received_at == INSTANT_NONE)
         f->first_received_at = received_at;
     later(&f->newest_received_at, received_at);
@@ -447,6 +453,11 @@ static enum err translate_body(struct chart_writer *writer, uint64_t index,
     return facts_from_hl7(entry->body, &context, &writer->message, facts);
 }
 
+/* What is stated again counts as written when it was first. */
+static hlc_stamp clock_of(const struct vault_entry *entry) {
+    return entry->is_restated ? entry->restated_clock : entry->clock;
+}
+
 static enum err take_message(struct chart_writer *writer, uint64_t index,
                              const struct vault_entry *entry, const char *set_aside,
                              struct fault *fault) {
@@ -466,16 +477,17 @@ static enum err take_message(struct chart_writer *writer, uint64_t index,
     }
     if (entry->flags & VAULT_UNFRAMED && !facts.aside)
         facts.aside = "the bytes did not come as a whole message";
-    struct key key = {!facts.is_date_doubtful, facts.said, entry->clock, index};
+    struct key key = {!facts.is_date_doubtful, facts.said, clock_of(entry), index};
+    unsigned parts = entry->is_restated && entry->restated_parts ? entry->restated_parts : PARTS_ALL;
     err = writer_feed(writer, facts.application, facts.facility, &feed, fault);
     if (err)
         return err;
-    count_message(feed, &facts, entry->received_at);
-    if (facts.aside)
+    count_message(feed, &facts, entry->received_at, entry->is_restated);
+    if (facts.aside && (!entry->is_restated || set_aside)) /* else it was listed when it came */
         err = put_aside(writer, index, entry->received_at, &facts, facts.aside, facts.aside_at, fault);
     if (err)
         return err;
-    err = writer_take_facts(writer, &facts, &key, feed, entry->received_at, fault);
+    err = writer_take_facts(writer, &facts, &key, feed, entry->received_at, parts, fault);
     if (err != ERR_LIMIT)
         return err;
     /* One record is too large for the chart: what was taken before it stands, the message is listed. */
@@ -491,12 +503,15 @@ static enum err take_entry(struct chart_writer *writer, uint64_t index,
     enum err err = begin(writer, fault);
     arena_clear(&writer->message);
     bool is_message = entry->kind == VAULT_MESSAGE || entry->kind == VAULT_BLOB;
+    if (!err && entry->kind == VAULT_NOTE && bytes_is(entry->media_type, CHART_LET_GO_MEDIA_TYPE))
+        err = writer_let_go(writer, &(struct key){.clock = clock_of(entry), .entry = index},
+                            entry->body, fault);
     if (!err && is_message) {
         err = take_message(writer, index, entry, set_aside, fault);
         later(&writer->newest_received_at, entry->received_at);
-        if (writer->first_received_at == INSTANT_NONE)
+        if (writer->first_received_at == INSTANT_NONE && !entry->is_restated)
             writer->first_received_at = entry->received_at;
-        writer->entry_count++;
+        writer->entry_count += !entry->is_restated;
     }
     if (err)
         return err;
@@ -604,11 +619,11 @@ enum err chart_writer_commit(struct chart_writer *writer, struct fault *fault) {
     enum err err = write_visits(writer, fault);
     if (!err)
         err = write_subjects(writer, fault);
+    if (!err)
+        err = write_feeds(writer, fault); /* what is derived names them */
     /* A rebuild derives once, at its end: until then nobody reads. */
     if (!err && !writer->options.is_rebuild)
         err = writer_derive(writer, fault);
-    if (!err)
-        err = write_feeds(writer, fault);
     if (!err)
         err = write_meta(writer, fault);
     if (!err)

@@ -163,6 +163,11 @@ static enum err print_json(struct cat *cat, const struct site_entry *at, struct 
     json_member_u64(&json, "clock", entry->clock);
     json_member_bool(&json, "clock_doubtful", entry->flags & VAULT_CLOCK_DOUBTFUL);
     json_member_bool(&json, "unframed", entry->flags & VAULT_UNFRAMED);
+    if (entry->is_restated) {
+        json_member_u64(&json, "states_again", entry->restated_index);
+        json_member_u64(&json, "first_clock", entry->restated_clock);
+        json_member_u64(&json, "parts", entry->restated_parts);
+    }
     if (!bytes_is_empty(entry->author))
         json_member_bytes(&json, "author", entry->author);
     if (!bytes_is_empty(entry->role))

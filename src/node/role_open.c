@@ -98,8 +98,6 @@ static enum err give(struct open_role *open, struct role_link *link, uint64_t to
     } else if (err) {
         return err;
     }
-    if (entry.is_restated) /* it counts as said when it was said first */
-        entry.clock = entry.restated_clock;
     uint64_t wanted = bytes_max && bytes_max < entry.body_bytes ? bytes_max : entry.body_bytes;
     open->given_count++;
     if (bytes_is_empty(entry.blob_name))

@@ -71,8 +71,16 @@ enum err site_role_lock(struct sys *sys, const char *site_dir, const char *role,
 
 enum err site_publish(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
                       uint64_t durable_size, struct fault *fault) {
+    uint64_t lost_from;
+    return site_publish_seeing(sys, site_dir, unlock, durable_size, &lost_from, fault);
+}
+
+enum err site_publish_seeing(struct sys *sys, const char *site_dir,
+                             const struct vault_unlock *unlock, uint64_t durable_size,
+                             uint64_t *lost_from, struct fault *fault) {
     struct vault_publisher *publisher = NULL;
     int lock_fd;
+    *lost_from = UINT64_MAX;
     enum err err = site_role_lock(sys, site_dir, "publish", &lock_fd, fault);
     if (err)
         return err;
@@ -80,6 +88,7 @@ enum err site_publish(struct sys *sys, const char *site_dir, const struct vault_
         err = vault_publisher_open(&publisher, sys, site_dir, unlock, NULL, fault);
     for (uint64_t published = 0; !err && published < durable_size;)
         err = vault_publish(publisher, durable_size, false, &published, fault);
+    *lost_from = publisher ? vault_publisher_lost_from(publisher) : UINT64_MAX;
     vault_publisher_close(publisher);
     sys_close(sys, lock_fd);
     return err;
@@ -162,14 +171,9 @@ enum err ipc_wait_frame(struct ipc *ipc, int timeout_ms, struct ipc_frame *frame
     }
 }
 
-enum err control_ask(struct ipc *ipc, enum control_message request, uint64_t number,
-                     struct bytes *answer, int *fd, struct fault *fault) {
+static enum err await_answer(struct ipc *ipc, struct bytes *answer, int *fd, struct fault *fault) {
     struct ipc_frame frame;
-    ipc_put_begin(ipc, (uint16_t)request);
-    ipc_put_u64(ipc, number);
-    enum err err = ipc_put_end(ipc);
-    if (!err)
-        err = ipc_wait_frame(ipc, CONTROL_TIMEOUT_MS, &frame);
+    enum err err = ipc_wait_frame(ipc, CONTROL_TIMEOUT_MS, &frame);
     if (err)
         return fault_set(fault, err, "the node does not answer");
     if (fd)
@@ -184,6 +188,25 @@ enum err control_ask(struct ipc *ipc, enum control_message request, uint64_t num
     if (err || frame.type != CONTROL_ANSWER || code >= ERR_COUNT)
         return fault_set(fault, ERR_INPUT, "the node's answer cannot be read");
     return code ? fault_set(fault, (enum err)code, "the node refused") : ERR_OK;
+}
+
+enum err control_ask(struct ipc *ipc, enum control_message request, uint64_t number,
+                     struct bytes *answer, int *fd, struct fault *fault) {
+    ipc_put_begin(ipc, (uint16_t)request);
+    ipc_put_u64(ipc, number);
+    enum err err = ipc_put_end(ipc);
+    return err ? fault_set(fault, err, "the node takes no question")
+               : await_answer(ipc, answer, fd, fault);
+}
+
+enum err control_tell(struct ipc *ipc, enum control_message request, struct bytes text,
+                      struct fault *fault) {
+    struct bytes answer;
+    ipc_put_begin(ipc, (uint16_t)request);
+    ipc_put_bytes(ipc, text);
+    enum err err = ipc_put_end(ipc);
+    return err ? fault_set(fault, err, "the node takes no word")
+               : await_answer(ipc, &answer, NULL, fault);
 }
 
 enum err site_entry_body(const struct site_entry *entry, vault_take take, void *owner,
@@ -207,8 +230,6 @@ static enum err unseal(struct vault_opener *opener, struct bytes sealed, struct 
         vault_entry_erased(&entry->entry);
         err = ERR_OK;
     }
-    if (entry->entry.is_restated)
-        entry->entry.clock = entry->entry.restated_clock;
     return err ? fault_set_at(fault, err, "this entry cannot be read, number", entry->index)
                : ERR_OK;
 }
@@ -254,6 +275,21 @@ enum err site_each_entry(struct sys *sys, const char *site_dir, const struct vau
                          struct fault *fault) {
     struct walk walk = {unlock, from, to, take, owner};
     return walk_vault(sys, site_dir, &walk, fault);
+}
+
+/* What is durable is on the disk: it is counted there rather than in a report that is a second old. */
+uint64_t site_vault_size(const char *site_dir) {
+    char vault_dir[SITE_PATH_BYTES];
+    struct vault_reader *reader;
+    struct fault fault = {0};
+    uint64_t size = 0;
+    site_path(vault_dir, site_dir, "vault");
+    if (vault_reader_open(&reader, NULL, vault_dir, &fault))
+        return 0;
+    if (vault_reader_size(reader, &size, &fault))
+        size = 0;
+    vault_reader_close(reader);
+    return size;
 }
 
 int command_fail(enum err err, const struct fault *fault) {

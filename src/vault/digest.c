@@ -22,6 +22,16 @@ void digest_entry(const struct digest_keys *keys, const struct vault_entry *entr
     crypto_generichash_update(&state, (const uint8_t *)"", 1);
     crypto_generichash_update(&state, entry->body.data, entry->body.size);
     crypto_generichash_final(&state, digest, DIGEST_BYTES);
+    digest_restated(keys, entry, digest);
+}
+
+void digest_restated(const struct digest_keys *keys, const struct vault_entry *entry,
+                     uint8_t digest[DIGEST_BYTES]) {
+    uint8_t once[DIGEST_BYTES];
+    if (!entry->is_restated)
+        return;
+    memcpy(once, digest, sizeof once);
+    crypto_generichash(digest, DIGEST_BYTES, once, sizeof once, keys->repeat, sizeof keys->repeat);
 }
 
 void blob_digest_init(struct blob_digest *state, const struct digest_keys *keys) {

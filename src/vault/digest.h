@@ -25,6 +25,10 @@ void digest_keys_derive(struct digest_keys *keys);
 
 void digest_entry(const struct digest_keys *keys, const struct vault_entry *entry,
                   uint8_t digest[DIGEST_BYTES]);
+/* A body that is stated again is no repeat of itself, nor is one that a sender sends again a repeat of it: its digest becomes
+ * one of its own. Of others it stays as it is. For blobs; digest_entry does it too. */
+void digest_restated(const struct digest_keys *keys, const struct vault_entry *entry,
+                     uint8_t digest[DIGEST_BYTES]);
 
 struct blob_digest {
     struct umac128_ctx umac;

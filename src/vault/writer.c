@@ -202,6 +202,14 @@ enum err writer_admits(struct vault_writer *writer, bool is_from_person, struct 
 
 /* ---- appending ---- */
 
+/* What a system said, or a note, can be stated again, and only what stands in this log. */
+static bool is_restatement(const struct vault_writer *writer, const struct vault_entry *entry) {
+    return (entry->kind == VAULT_MESSAGE || entry->kind == VAULT_BLOB ||
+            entry->kind == VAULT_NOTE) &&
+           entry->restated_index < writer->durable_size &&
+           entry->restated_clock <= writer->hlc.last;
+}
+
 enum err writer_append_sealed(struct vault_writer *writer, struct vault_entry *entry,
                               uint64_t *index, struct fault *fault) {
     if (writer->batch_bytes + RECORD_HEADER_BYTES + PLAIN_BYTES_MAX + SEAL_BYTES + 8 >
@@ -215,7 +223,10 @@ enum err writer_append_sealed(struct vault_writer *writer, struct vault_entry *e
     };
     uint8_t *record = writer->batch + writer->batch_bytes;
     size_t sealed_bytes;
-    if (vault_writer_clock_is_doubtful(writer))
+    if (entry->is_restated && !is_restatement(writer, entry))
+        return fault_set(fault, ERR_INPUT, "this states nothing again that stands here");
+    /* A doubt of today says nothing about a time of receipt of then. */
+    if (!entry->is_restated && vault_writer_clock_is_doubtful(writer))
         entry->flags |= VAULT_CLOCK_DOUBTFUL;
     entry->clock = hlc_next(&writer->hlc, sys_now_us(writer->sys));
     enum err err =
@@ -229,7 +240,8 @@ enum err writer_append_sealed(struct vault_writer *writer, struct vault_entry *e
     struct pending_digest *pending = &writer->pending[writer->pending_count++];
     memcpy(pending->digest, entry->digest.data, DIGEST_BYTES);
     pending->index = *index = writer->next_index++;
-    repeats_add(&writer->repeats, pending->digest, pending->index, entry->received_at);
+    repeats_add(&writer->repeats, pending->digest, pending->index,
+                entry->is_restated ? sys_now_us(writer->sys) : entry->received_at);
     return ERR_OK;
 }
 
