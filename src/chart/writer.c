@@ -35,10 +35,14 @@ static enum err set_pragmas(struct chart_writer *writer, struct fault *fault) {
     if (!err)
         err = db_exec(&writer->db, "PRAGMA journal_mode = WAL", fault);
     if (!err)
-        err = db_exec(&writer->db, writer->options.is_rebuild ? "PRAGMA synchronous = OFF"
-                                                              : "PRAGMA synchronous = NORMAL", fault);
+        err = db_exec(&writer->db,
+                      writer->options.is_rebuild ? "PRAGMA synchronous = OFF"
+                                                 : "PRAGMA synchronous = NORMAL",
+                      fault);
     if (!err)
         err = db_exec(&writer->db, "PRAGMA wal_autocheckpoint = 4000", fault);
+    if (!err) /* a log that grew is cut back: it takes the room of what people enter */
+        err = db_exec(&writer->db, "PRAGMA journal_size_limit = 33554432", fault);
     /* A pragma takes no bound value; this one is a number of ours. */
     snprintf(line, sizeof line, "PRAGMA cache_size = -%zu", cache / 1024);
     return err ? err : db_exec(&writer->db, line, fault);
@@ -81,11 +85,13 @@ static int64_t meta_or(struct chart_writer *writer, const char *name, int64_t ot
     return db_meta_get(&writer->db, name, &number, NULL) ? otherwise : number;
 }
 
-static enum err max_id(struct chart_writer *writer, const char *sql, uint64_t *next, struct fault *fault) {
+static enum err max_id(struct chart_writer *writer, const char *sql, uint64_t *next,
+                       struct fault *fault) {
     sqlite3_stmt *statement = NULL;
     if (sqlite3_prepare_v2(writer->db.handle, sql, -1, &statement, NULL) != SQLITE_OK)
         return db_fail(&writer->db, "the chart cannot be read", fault);
-    *next = sqlite3_step(statement) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) + 1 : 1;
+    *next = sqlite3_step(statement) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) + 1
+                                                  : 1;
     sqlite3_finalize(statement);
     return ERR_OK;
 }
@@ -128,9 +134,12 @@ static struct feed *add_feed(struct chart_writer *writer, uint64_t id, struct by
         .id = id,
         .application = arena_copy(&writer->feed_arena, application),
         .facility = arena_copy(&writer->feed_arena, facility),
-        .figures = {.newest_own_time = INSTANT_NONE, .newest_received_at = INSTANT_NONE,
-                    .first_received_at = INSTANT_NONE, .newest_movement_at = INSTANT_NONE,
-                    .newest_result_at = INSTANT_NONE, .newest_medication_at = INSTANT_NONE},
+        .figures = {.newest_own_time = INSTANT_NONE,
+                    .newest_received_at = INSTANT_NONE,
+                    .first_received_at = INSTANT_NONE,
+                    .newest_movement_at = INSTANT_NONE,
+                    .newest_result_at = INSTANT_NONE,
+                    .newest_medication_at = INSTANT_NONE},
         .next = writer->feeds,
     };
     writer->feeds = feed;
@@ -142,7 +151,8 @@ static enum err load_feeds(struct chart_writer *writer, struct fault *fault) {
     enum err err;
     while (!(err = db_next(&writer->db, rows, fault))) {
         uint64_t id = (uint64_t)sqlite3_column_int64(rows, 0);
-        struct feed *feed = add_feed(writer, id, db_column_bytes(rows, 1), db_column_bytes(rows, 2));
+        struct feed *feed =
+            add_feed(writer, id, db_column_bytes(rows, 1), db_column_bytes(rows, 2));
         if (!feed)
             return fault_set(fault, ERR_LIMIT, "too many senders");
         feed_unpack(feed, db_column_bytes(rows, 3));
@@ -157,7 +167,8 @@ static enum err load_state(struct chart_writer *writer, struct fault *fault) {
     writer->newest_received_at = meta_or(writer, "newest_received_at", INSTANT_NONE);
     writer->first_received_at = meta_or(writer, "first_received_at", INSTANT_NONE);
     writer->next_feed = 1;
-    enum err err = max_id(writer, "SELECT ifnull(max(id), 0) FROM subject", &writer->next_subject, fault);
+    enum err err =
+        max_id(writer, "SELECT ifnull(max(id), 0) FROM subject", &writer->next_subject, fault);
     if (!err)
         err = max_id(writer, "SELECT ifnull(max(id), 0) FROM visit", &writer->next_visit, fault);
     return err ? err : load_feeds(writer, fault);
@@ -293,7 +304,8 @@ enum err writer_subject_by_id(struct chart_writer *writer, uint64_t id, struct s
     db_bind_i64(get, 1, (int64_t)id);
     enum err err = db_next(&writer->db, get, fault);
     if (err)
-        return err == ERR_MORE ? fault_set(fault, ERR_CORRUPT, "a patient's record is missing") : err;
+        return err == ERR_MORE ? fault_set(fault, ERR_CORRUPT, "a patient's record is missing")
+                               : err;
     struct fact_identifier identifier = {db_column_bytes(get, 0), db_column_bytes(get, 1),
                                          db_column_bytes(get, 2)};
     /* Copied before the statement goes: the views end with it. */
@@ -302,7 +314,8 @@ enum err writer_subject_by_id(struct chart_writer *writer, uint64_t id, struct s
     return writer_subject(writer, &kept, out, fault);
 }
 
-static struct visit *new_visit(struct chart_writer *writer, const struct fact_identifier *identifier) {
+static struct visit *new_visit(struct chart_writer *writer,
+                               const struct fact_identifier *identifier) {
     struct visit *visit = arena_alloc(&writer->batch, sizeof *visit);
     if (!visit)
         return NULL;
@@ -317,7 +330,8 @@ static struct visit *new_visit(struct chart_writer *writer, const struct fact_id
 }
 
 enum err writer_visit(struct chart_writer *writer, struct subject *subject,
-                      const struct fact_identifier *named, struct visit **out, struct fault *fault) {
+                      const struct fact_identifier *named, struct visit **out,
+                      struct fault *fault) {
     char id[24];
     struct fact_identifier identifier = *named;
     if (bytes_is_empty(named->number)) { /* the implicit stay of this patient number */
@@ -478,13 +492,15 @@ static enum err take_message(struct chart_writer *writer, uint64_t index,
     if (entry->flags & VAULT_UNFRAMED && !facts.aside)
         facts.aside = "the bytes did not come as a whole message";
     struct key key = {!facts.is_date_doubtful, facts.said, clock_of(entry), index};
-    unsigned parts = entry->is_restated && entry->restated_parts ? entry->restated_parts : PARTS_ALL;
+    unsigned parts =
+        entry->is_restated && entry->restated_parts ? entry->restated_parts : PARTS_ALL;
     err = writer_feed(writer, facts.application, facts.facility, &feed, fault);
     if (err)
         return err;
     count_message(feed, &facts, entry->received_at, entry->is_restated);
     if (facts.aside && (!entry->is_restated || set_aside)) /* else it was listed when it came */
-        err = put_aside(writer, index, entry->received_at, &facts, facts.aside, facts.aside_at, fault);
+        err = put_aside(writer, index, entry->received_at, &facts, facts.aside, facts.aside_at,
+                        fault);
     if (err)
         return err;
     err = writer_take_facts(writer, &facts, &key, feed, entry->received_at, parts, fault);
@@ -492,7 +508,8 @@ static enum err take_message(struct chart_writer *writer, uint64_t index,
         return err;
     /* One record is too large for the chart: what was taken before it stands, the message is listed. */
     *fault = (struct fault){0};
-    return put_aside(writer, index, entry->received_at, &facts, "the message is too large to be translated", 0, fault);
+    return put_aside(writer, index, entry->received_at, &facts,
+                     "the message is too large to be translated", 0, fault);
 }
 
 static enum err take_entry(struct chart_writer *writer, uint64_t index,

@@ -8,7 +8,9 @@
 #include "node/options.h"
 #include "node/restate.h"
 
+#include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -396,12 +398,14 @@ int node_key_retain(int argc, char **argv) {
     enum err err = site_is_there(NULL, argv[1], &fault);
     if (!err)
         err = config_read(&retain.config, NULL, argv[1], &fault);
-    char *dir = err ? NULL : realpath(argv[1], NULL);
-    if (dir)
+    char dir[PATH_MAX];
+    if (!err && !realpath(argv[1], dir))
+        err = fault_set_errno(&fault, ERR_IO, errno, "the directory cannot be found", argv[1]);
+    if (!err)
         err = has_unlock ? unlocking_take(&retain.unlocking, &fault)
                          : unlocking_need(&retain.unlocking, dir, &fault);
-    if (err || !dir)
-        return command_fail(err ? err : ERR_IO, &fault);
+    if (err)
+        return command_fail(err, &fault);
     retain.dir = dir;
     err = retain_site(&retain, json);
     unlocking_end(&retain.unlocking);
