@@ -134,11 +134,11 @@ endef
 $(foreach p,$(PARTS),$(if $(filter $(BUILD)/tests/unit/$(p)/%,$(UNIT_TESTS)),$(eval $(call unit_rule,$(p)))))
 $(filter $(BUILD)/tests/fault/% $(BUILD)/tests/sim/%,$(UNIT_TESTS)): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIBS)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
-# What scripts in tests/peers hand their files to.
-PEER_TOOLS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/peers/*.c))
-$(PEER_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIBS)
+# What scripts in tests/peers hand their files to, and what makes sites for those in tests/e2e.
+TEST_TOOLS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/peers/*.c tests/site/*.c))
+$(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIBS)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
-unit-tests: $(UNIT_TESTS) $(PEER_TOOLS)
+unit-tests: $(UNIT_TESTS) $(TEST_TOOLS)
 
 # The same for one part: make unit-vault
 $(foreach p,$(PARTS),$(eval .PHONY: unit-$(p))$(eval unit-$(p): $(filter $(BUILD)/tests/unit/$(p)/%,$(UNIT_TESTS)); prove $(filter $(BUILD)/tests/unit/$(p)/%,$(UNIT_TESTS))))

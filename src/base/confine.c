@@ -174,6 +174,7 @@ static const char *const calls[] = {
     "fallocate",
     "fsync",
     "fdatasync",
+    "syncfs",
     "sync_file_range",
     "fadvise64",
     "readahead",

@@ -195,6 +195,12 @@ int sys_fsync(struct sys *sys, int fd) {
     return told(sys, fsync(fd), &(struct sys_event){SYS_SYNCED, .fd = fd});
 }
 
+int sys_syncfs(struct sys *sys, int fd) {
+    if (is_failing(sys, NEED_SPACE))
+        return -1;
+    return told(sys, syncfs(fd), &(struct sys_event){SYS_ALL_SYNCED, .fd = fd});
+}
+
 /* Zeros from the end of the file to `end`; what is there already stays, as with fallocate itself.
  */
 static int write_zeros(int fd, off_t at, off_t end) {

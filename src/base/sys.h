@@ -29,13 +29,14 @@ enum sys_fail_how {
 
 /* What a call has just changed on the disk, or made to last there: enough to do it again elsewhere. */
 enum sys_change {
-    SYS_OPENED,  /* fd, path, flags: with O_CREAT it may have been made, with O_TRUNC emptied */
-    SYS_WRITTEN, /* fd, data, at */
-    SYS_GROWN,   /* fd, at: at least so large, with zeros */
-    SYS_CUT,     /* fd, at: exactly so large */
-    SYS_SYNCED,  /* fd, of a file or of a directory */
-    SYS_RENAMED, /* path, to */
-    SYS_LINKED,  /* path, to */
+    SYS_OPENED,     /* fd, path, flags: with O_CREAT it may have been made, with O_TRUNC emptied */
+    SYS_WRITTEN,    /* fd, data, at */
+    SYS_GROWN,      /* fd, at: at least so large, with zeros */
+    SYS_CUT,        /* fd, at: exactly so large */
+    SYS_SYNCED,     /* fd, of a file or of a directory */
+    SYS_ALL_SYNCED, /* everything of the file system that fd is in */
+    SYS_RENAMED,    /* path, to */
+    SYS_LINKED,     /* path, to */
     SYS_UNLINKED,
     SYS_DIR_MADE,
     SYS_DIR_REMOVED
@@ -75,6 +76,8 @@ ssize_t sys_pwrite(struct sys *sys, int fd, const void *data, size_t size, off_t
 ssize_t sys_writev(struct sys *sys, int fd, const struct iovec *parts, int count);
 int sys_fdatasync(struct sys *sys, int fd);
 int sys_fsync(struct sys *sys, int fd);
+/* Everything that is dirty in the file system of `fd`, in one go. An error may be that of somebody else's file. */
+int sys_syncfs(struct sys *sys, int fd);
 /* Zeroed space at the end of a file; falls back to writing zeros. */
 int sys_fallocate(struct sys *sys, int fd, off_t at, off_t size);
 /* Begin to write out what is dirty of [at, at + size), size 0: to the end; with `wait`, until that is done and its errors

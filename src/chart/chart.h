@@ -22,8 +22,8 @@
 #include "facts/facts.h"
 #include "vault/vault.h"
 
-#define CHART_SCHEMA_VERSION     1
-#define CHART_TRANSLATOR_VERSION 2
+#define CHART_SCHEMA_VERSION     2
+#define CHART_TRANSLATOR_VERSION 3
 
 /* ---- generations: DIR/chart/<generation>.db, DIR/chart/current names the one in use ---- */
 MUST_CHECK enum err chart_current_path(struct sys *sys, const char *site_dir, char *path,
@@ -63,6 +63,10 @@ MUST_CHECK enum err chart_writer_open(struct chart_writer **writer, const char *
 void chart_writer_close(struct chart_writer *writer);
 /* The next entry wanted: every entry below is in the chart. */
 uint64_t chart_writer_applied(const struct chart_writer *writer);
+/* A body too large to be held: begin, feed its pieces, then take its entry, of whose own body only the size is looked at. What
+ * is long in the message is cut, and says in which entry the whole is. */
+MUST_CHECK enum err chart_writer_begin_large(struct chart_writer *writer, struct fault *fault);
+void chart_writer_feed_large(struct chart_writer *writer, struct bytes piece);
 /* Translate and take in one entry (kind, source, times, whole body). Entries come in index order, but their facts
  * may be of any time. `set_aside`: do not translate, list it with this reason (it killed the role twice); NULL normally. */
 MUST_CHECK enum err chart_writer_take(struct chart_writer *writer, uint64_t index,
@@ -286,6 +290,41 @@ MUST_CHECK enum err chart_asides(struct chart_reader *reader, struct arena *aren
 /* A hash of a canonical dump without entry numbers and times of receipt: equal sets of entries give equal digests.
  * `hex` gets 64 characters and a zero. */
 MUST_CHECK enum err chart_digest(struct chart_reader *reader, char hex[65], struct fault *fault);
+/* The same of what outlasts the epochs it was said in alone (chart_held): it is equal before an epoch is erased and after
+ * the chart has been rebuilt. */
+MUST_CHECK enum err chart_digest_lasting(struct chart_reader *reader, char hex[65],
+                                         struct fault *fault);
+
+/* ---- what must outlast its epoch ---- */
+
+/* An ended stay that is let go: from then on nothing counts that was said of it before. */
+struct chart_let_go {
+    struct fact_identifier visit; /* number empty: what was said of this patient's stay without naming one */
+    struct fact_identifier patient;
+};
+/* An entry of kind VAULT_NOTE and this type lists them; its clock says before when. */
+#define CHART_LET_GO_MEDIA_TYPE "application/vnd.veilleuse.let-go"
+/* One more at the end of such an entry's body. */
+void chart_let_go_put(struct text *body, const struct chart_let_go *stay);
+
+struct chart_held {
+    /* Given: entries from..to-1 are to go; `until`: the clock of the newest of them; no entry before them is left. */
+    struct vault_span span;
+    hlc_stamp until;
+    bool is_oldest;
+    uint8_t *parts; /* room for to - from; gets what each holds (enum facts_part), 0: nothing */
+    /* Found: how many hold something, and the stays to let go. */
+    uint64_t count;
+    struct chart_let_go *let_go;
+    size_t let_go_count;
+};
+/* Which entries hold something that must outlast them, because they state it: who a patient is, with all numbers and
+ * names; merges and links; allergies, "none known" and what was taken back among them; the diagnoses of patients present;
+ * stays that are open, or of which something was said later than `until`, with all their movements. An ended stay of
+ * which they say something, and nobody anything later, is to be let go as a whole: a part of it could look like a stay
+ * that never ended. `let_go` lives in the arena. */
+MUST_CHECK enum err chart_held(struct chart_reader *reader, struct arena *arena,
+                               struct chart_held *held, struct fault *fault);
 
 /* The answers as JSON, documented in docs/chart-json.md and stable. */
 enum chart_question { CHART_CENSUS, CHART_PATIENT, CHART_RESULTS, CHART_MOVES, CHART_ALLERGIES, CHART_DIAGNOSES, CHART_DOCUMENTS, CHART_FEEDS, CHART_ASIDE, CHART_STATE };

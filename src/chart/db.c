@@ -21,6 +21,7 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_SUBJECT_BY_NUMBER] = "SELECT person, authority, type FROM subject WHERE number = ?1",
     [SQL_SUBJECT_MEMBERS] = "SELECT id FROM subject WHERE person = ?1 AND person <> id ORDER BY id",
     [SQL_SUBJECT_ALL] = "SELECT id FROM subject WHERE person = id AND id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_SUBJECT_RECORDS] = "SELECT record FROM subject",
     [SQL_SUBJECT_COUNT] = "SELECT max(id) - (SELECT count(*) FROM subject WHERE person <> id) FROM subject",
     [SQL_ALIAS_PUT] = "INSERT OR IGNORE INTO alias (number, authority, type, subject) VALUES (?1, ?2, ?3, ?4)",
     [SQL_ALIAS_BY_NUMBER] =
@@ -31,6 +32,15 @@ static const char *const texts[SQL_COUNT] = {
         "INSERT INTO visit (id, authority, type, number, subject, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
         "ON CONFLICT (id) DO UPDATE SET record = excluded.record, subject = excluded.subject",
     [SQL_VISITS_OF] = "SELECT id, authority, type, number, record FROM visit WHERE subject = ?1 ORDER BY id",
+    [SQL_VISIT_RECORDS] =
+        "SELECT visit.record, visit.authority, visit.type, visit.number, subject.authority, subject.type, "
+        "subject.number FROM visit JOIN subject ON subject.id = visit.subject",
+    [SQL_VISIT_LET_GO] = "SELECT record FROM visit WHERE subject = 0",
+    [SQL_EDGE_ENTRIES] = "SELECT entry FROM edge WHERE entry >= ?1 AND entry < ?2",
+    [SQL_ALLERGY_ENTRIES] = "SELECT entry FROM allergy WHERE entry >= ?1 AND entry < ?2",
+    [SQL_DIAGNOSIS_ENTRIES] =
+        "SELECT diagnosis.entry FROM diagnosis JOIN subject ON subject.id = diagnosis.subject "
+        "WHERE diagnosis.entry >= ?1 AND diagnosis.entry < ?2 AND subject.person IN (SELECT person FROM census)",
     [SQL_EDGE_GET] = "SELECT sure, said, clock, entry FROM edge WHERE loser = ?1 AND survivor = ?2",
     [SQL_DOUBT_GET] = "SELECT reason FROM doubt WHERE person = ?1",
     [SQL_DOUBT_PUT] = "INSERT OR REPLACE INTO doubt (person, reason) VALUES (?1, ?2)",

@@ -21,6 +21,7 @@ struct digest {
     struct sha256_ctx sha;
     struct hash *hashes;
     size_t count, capacity;
+    bool is_lasting; /* only what outlasts the epochs it was said in */
     struct fault *fault;
 };
 
@@ -136,6 +137,18 @@ static enum err add_banner(struct digest *digest, const struct chart_patient *p)
     return err ? err : add_allergies(digest, p);
 }
 
+static void add_stay(struct sha256_ctx *item, const struct chart_stay *s) {
+    const struct bytes parts[] = {s->class, s->attending, s->service, s->reason};
+    add_identifier(item, &s->visit);
+    for (size_t k = 0; k < 4; k++)
+        add_bytes(item, parts[k]);
+    add_place(item, &s->place);
+    add_number(item, s->is_present);
+    add_number(item, (uint64_t)s->since);
+    add_number(item, (uint64_t)s->admitted_at);
+    add_number(item, (uint64_t)s->discharged_at);
+}
+
 static enum err add_stays(struct digest *digest, uint64_t id) {
     struct chart_stay *stays;
     struct unordered list;
@@ -146,17 +159,7 @@ static enum err add_stays(struct digest *digest, uint64_t id) {
     if (!unordered_init(&list, &digest->arena, count))
         return no_room(digest);
     for (size_t i = 0; i < count; i++) {
-        const struct chart_stay *s = &stays[i];
-        struct sha256_ctx *item = item_begin(&list);
-        const struct bytes parts[] = {s->class, s->attending, s->service, s->reason};
-        add_identifier(item, &s->visit);
-        for (size_t k = 0; k < 4; k++)
-            add_bytes(item, parts[k]);
-        add_place(item, &s->place);
-        add_number(item, s->is_present);
-        add_number(item, (uint64_t)s->since);
-        add_number(item, (uint64_t)s->admitted_at);
-        add_number(item, (uint64_t)s->discharged_at);
+        add_stay(item_begin(&list), &stays[i]);
         item_end(&list);
     }
     unordered_add(&digest->sha, &list);
@@ -185,6 +188,52 @@ static enum err add_moves(struct digest *digest, uint64_t id) {
     }
     unordered_add(&digest->sha, &list);
     return ERR_OK;
+}
+
+/* One open stay and all that moved it. */
+static enum err add_open_stay(struct digest *digest, struct sha256_ctx *open,
+                              const struct chart_stay *stay, const struct visit *visit) {
+    struct unordered list;
+    if (!unordered_init(&list, &digest->arena, visit->movement_count))
+        return no_room(digest);
+    for (size_t i = 0; i < visit->movement_count; i++) {
+        const struct movement *m = &visit->movements[i];
+        struct sha256_ctx *item = item_begin(&list);
+        add_number(item, m->fact.class);
+        add_bytes(item, m->fact.movement_id);
+        add_number(item, (uint64_t)m->fact.holds);
+        add_place(item, &m->fact.place);
+        add_number(item, m->is_cancelled);
+        item_end(&list);
+    }
+    add_stay(open, stay);
+    unordered_add(open, &list);
+    return ERR_OK;
+}
+
+static enum err add_open_stays(struct digest *digest, uint64_t id, bool *is_present) {
+    struct person person;
+    struct chart_stay *stays;
+    struct visit **visits;
+    struct unordered list;
+    size_t count;
+    *is_present = false;
+    enum err err = fold_person(&digest->reader->db, id, &person, digest->fault);
+    if (!err)
+        err = fold_stays(&digest->reader->db, &person, &digest->arena, &stays, &visits, &count,
+                         digest->fault);
+    if (!err && !unordered_init(&list, &digest->arena, count))
+        err = no_room(digest);
+    for (size_t i = 0; i < count && !err; i++) {
+        *is_present |= stays[i].is_present;
+        if (!visit_is_open(visits[i], &stays[i]))
+            continue;
+        err = add_open_stay(digest, item_begin(&list), &stays[i], visits[i]);
+        item_end(&list);
+    }
+    if (!err)
+        unordered_add(&digest->sha, &list);
+    return err;
 }
 
 static void add_result(struct sha256_ctx *item, const struct chart_result *r) {
@@ -278,6 +327,23 @@ static enum err add_documents(struct digest *digest, uint64_t id) {
     return ERR_OK;
 }
 
+static enum err add_lasting(struct digest *digest, uint64_t id) {
+    bool is_present;
+    enum err err = add_open_stays(digest, id, &is_present);
+    return !err && is_present ? add_diagnoses(digest, id) : err;
+}
+
+static enum err add_everything(struct digest *digest, uint64_t id) {
+    enum err err = add_stays(digest, id);
+    if (!err)
+        err = add_moves(digest, id);
+    if (!err)
+        err = add_results(digest, id);
+    if (!err)
+        err = add_diagnoses(digest, id);
+    return err ? err : add_documents(digest, id);
+}
+
 static enum err add_person(struct digest *digest, uint64_t id) {
     struct chart_patient patient;
     arena_clear(&digest->arena);
@@ -286,15 +352,7 @@ static enum err add_person(struct digest *digest, uint64_t id) {
     if (!err)
         err = add_banner(digest, &patient);
     if (!err)
-        err = add_stays(digest, id);
-    if (!err)
-        err = add_moves(digest, id);
-    if (!err)
-        err = add_results(digest, id);
-    if (!err)
-        err = add_diagnoses(digest, id);
-    if (!err)
-        err = add_documents(digest, id);
+        err = digest->is_lasting ? add_lasting(digest, id) : add_everything(digest, id);
     if (err)
         return err;
     if (digest->count == digest->capacity) {
@@ -329,8 +387,9 @@ static enum err add_everyone(struct digest *digest) {
     return err;
 }
 
-enum err chart_digest(struct chart_reader *reader, char hex[65], struct fault *fault) {
-    struct digest digest = {.reader = reader, .fault = fault};
+static enum err make_digest(struct chart_reader *reader, bool is_lasting, char hex[65],
+                            struct fault *fault) {
+    struct digest digest = {.reader = reader, .is_lasting = is_lasting, .fault = fault};
     arena_init(&digest.arena, PERSON_BYTES);
     enum err err = add_everyone(&digest);
     if (!err) {
@@ -347,4 +406,12 @@ enum err chart_digest(struct chart_reader *reader, char hex[65], struct fault *f
     memory_free(digest.hashes);
     arena_release(&digest.arena);
     return err;
+}
+
+enum err chart_digest(struct chart_reader *reader, char hex[65], struct fault *fault) {
+    return make_digest(reader, false, hex, fault);
+}
+
+enum err chart_digest_lasting(struct chart_reader *reader, char hex[65], struct fault *fault) {
+    return make_digest(reader, true, hex, fault);
 }

@@ -183,8 +183,11 @@ bool identifier_is(const struct fact_identifier *a, const struct fact_identifier
 void subject_pack(const struct subject *subject, struct text *out) {
     cells_pack(out, subject->cells, PATIENT_FIELD_COUNT);
     pack_u64(out, subject->other_count);
-    for (size_t i = 0; i < subject->other_count; i++)
+    for (size_t i = 0; i < subject->other_count; i++) {
         identifier_pack(out, &subject->others[i]);
+        pack_u64(out, subject->other_entries[i]);
+    }
+    pack_u64(out, subject->named_entry + 1); /* ENTRY_NONE is 0 */
     pack_i64(out, subject->newest_result_at);
     pack_i64(out, subject->touched_at);
 }
@@ -204,10 +207,15 @@ enum err subject_unpack(struct subject *subject, struct bytes record, struct are
         return ERR_LIMIT;
     subject->other_count = unpack_count(&in);
     subject->others = arena_array(arena, subject->other_count, sizeof *subject->others);
-    if (subject->other_count && !subject->others)
+    subject->other_entries =
+        arena_array(arena, subject->other_count, sizeof *subject->other_entries);
+    if (subject->other_count && (!subject->others || !subject->other_entries))
         return ERR_LIMIT;
-    for (size_t i = 0; i < subject->other_count; i++)
+    for (size_t i = 0; i < subject->other_count; i++) {
         subject->others[i] = identifier_unpack(&in);
+        subject->other_entries[i] = unpack_u64(&in);
+    }
+    subject->named_entry = unpack_u64(&in) - 1;
     subject->newest_result_at = unpack_i64(&in);
     subject->touched_at = unpack_i64(&in);
     return in.is_short ? ERR_CORRUPT : ERR_OK;
@@ -251,6 +259,8 @@ void visit_pack(const struct visit *visit, struct text *out) {
         pack_bytes(out, visit->cancels[i].fact.movement_id);
         pack_i64(out, visit->cancels[i].fact.holds);
     }
+    pack_u64(out, visit->let_go_clock);
+    pack_u64(out, visit->let_go_entry + 1); /* ENTRY_NONE is 0 */
 }
 
 static void movement_unpack(struct unpack *in, struct movement *movement) {
@@ -284,7 +294,64 @@ enum err visit_unpack(struct visit *visit, struct bytes record, struct arena *ar
         cancel->fact.movement_id = unpack_bytes(&in);
         cancel->fact.holds = unpack_i64(&in);
     }
+    visit->let_go_clock = unpack_u64(&in);
+    visit->let_go_entry = unpack_u64(&in) - 1;
     return in.is_short ? ERR_CORRUPT : ERR_OK;
+}
+
+/* ---- stays that are let go ---- */
+
+/* What was written later stays; of several voices the greatest is the cell's. */
+static void cell_let_go(struct cell *cell, uint64_t clock) {
+    struct cell kept = {.rivals = cell->rivals};
+    for (size_t i = 0; i < cell->rival_count; i++) {
+        struct voice rival = cell->rivals[i];
+        if (rival.key.clock > clock)
+            kept.rivals[kept.rival_count++] = rival;
+    }
+    kept.is_set = cell->is_set && cell->voice.key.clock > clock;
+    kept.voice = cell->voice;
+    if (!kept.is_set && kept.rival_count) {
+        struct voice *best = &kept.rivals[0];
+        for (size_t i = 1; i < kept.rival_count; i++)
+            if (key_compare(&kept.rivals[i].key, &best->key) > 0)
+                best = &kept.rivals[i];
+        kept.is_set = true;
+        kept.voice = *best;
+        *best = kept.rivals[--kept.rival_count];
+    }
+    *cell = kept.is_set ? kept : (struct cell){0};
+}
+
+static bool drop_statements(struct visit *visit, uint64_t clock) {
+    size_t movements = 0, cancels = 0;
+    bool is_left = false;
+    for (unsigned field = 1; field < VISIT_FIELD_COUNT; field++) {
+        cell_let_go(&visit->cells[field], clock);
+        is_left |= visit->cells[field].is_set;
+    }
+    for (size_t i = 0; i < visit->movement_count; i++)
+        if (visit->movements[i].key.clock > clock)
+            visit->movements[movements++] = visit->movements[i];
+    for (size_t i = 0; i < visit->cancel_count; i++)
+        if (visit->cancels[i].key.clock > clock)
+            visit->cancels[cancels++] = visit->cancels[i];
+    visit->movement_count = movements;
+    visit->cancel_count = cancels;
+    return is_left || movements || cancels;
+}
+
+void visit_let_go(struct visit *visit, const struct key *key) {
+    if (key->clock < visit->let_go_clock)
+        return;
+    visit->let_go_clock = key->clock;
+    if (visit->let_go_entry == ENTRY_NONE || key->entry > visit->let_go_entry)
+        visit->let_go_entry = key->entry;
+    bool is_left = drop_statements(visit, key->clock);
+    if (visit->subject_key.clock <= key->clock)
+        visit->subject_key = (struct key){0};
+    if (!is_left)
+        visit->subject = 0;
 }
 
 /* ---- movements ---- */
@@ -409,7 +476,8 @@ static struct fact_place stated_place(struct bytes value) {
     return place;
 }
 
-/* A discharge said without a movement, or a stay known only from results: present as long as nothing says otherwise. */
+/* A discharge said without a movement, or a stay known only from results: present as long as nothing says otherwise. One that
+ * had ended and was let go is not begun again by a late result that says where the patient was. */
 static void work_out_stated(const struct visit *visit, struct chart_stay *stay) {
     const struct cell *place = &visit->cells[VISIT_STATED_PLACE];
     struct bytes value = cell_value(place);
@@ -419,7 +487,7 @@ static void work_out_stated(const struct visit *visit, struct chart_stay *stay) 
     stay->is_place_stated = !bytes_is_empty(value);
     stay->since = place->is_set ? place->voice.key.said : INSTANT_NONE;
     stay->source = (struct chart_source){place->voice.key.entry, place->voice.key.said};
-    stay->is_present = stay->is_place_stated && is_bedded &&
+    stay->is_present = stay->is_place_stated && is_bedded && !visit->let_go_clock &&
                        bytes_is_empty(cell_value(&visit->cells[VISIT_DISCHARGED_AT]));
 }
 
@@ -488,6 +556,13 @@ void visit_work_out(struct visit *visit, struct chart_stay *stay) {
         work_out_stated(visit, stay);
     else
         work_out_moves(visit, stay);
+}
+
+bool visit_is_open(const struct visit *visit, const struct chart_stay *stay) {
+    for (size_t i = visit->movement_count; i-- > 0;)
+        if (!visit->movements[i].is_cancelled)
+            return visit->movements[i].fact.class != MOVEMENT_DISCHARGE;
+    return visit->movement_count == 0 && stay->is_present;
 }
 
 /* ---- results ---- */

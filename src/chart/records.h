@@ -18,6 +18,8 @@ struct key {
 };
 int key_compare(const struct key *a, const struct key *b);
 
+#define ENTRY_NONE UINT64_MAX
+
 /* One source's statement of a single value. */
 struct voice {
     struct key key;
@@ -47,7 +49,9 @@ struct subject {
     struct fact_identifier identifier;
     struct cell cells[PATIENT_FIELD_COUNT];
     struct fact_identifier *others;
+    uint64_t *other_entries; /* beside each, the newest entry that names it */
     size_t other_count;
+    uint64_t named_entry; /* the newest that is about this number; ENTRY_NONE: known from merges alone */
     int64_t newest_result_at, touched_at;
     bool is_new, is_dirty, is_derived_dirty;
     struct subject *next_in_batch, *next_in_slot;
@@ -68,6 +72,8 @@ struct visit {
     uint64_t id, subject;
     struct fact_identifier identifier;
     struct key subject_key;
+    /* Let go: what was written up to this clock does not count; the entry that says so. 0, ENTRY_NONE: never. */
+    uint64_t let_go_clock, let_go_entry;
     struct cell cells[VISIT_FIELD_COUNT];
     struct movement *movements;
     struct cancel *cancels;
@@ -87,9 +93,15 @@ MUST_CHECK enum err visit_take_movement(struct visit *visit, const struct key *k
 MUST_CHECK enum err visit_take_cancel(struct visit *visit, const struct key *key,
                                       const struct fact_cancel *fact, struct arena *arena);
 
+/* Nothing that was written of it up to the key's clock counts; with nothing left it is nobody's until something is said
+ * again. */
+void visit_let_go(struct visit *visit, const struct key *key);
+
 /* Rule 7: which movements are cancelled, and what follows: where, since when, present or not. Sorts the movements by
  * (holds, key). */
 void visit_work_out(struct visit *visit, struct chart_stay *stay);
+/* Worked out: the patient is there, or expected. */
+bool visit_is_open(const struct visit *visit, const struct chart_stay *stay);
 
 void identifier_pack(struct text *out, const struct fact_identifier *identifier);
 struct fact_identifier identifier_unpack(struct unpack *in);

@@ -29,19 +29,33 @@ static enum err take_cell(struct chart_writer *writer, struct cell *cell, const 
     return cell_take(cell, &voice, &writer->batch);
 }
 
+/* A list of one more; NULL when the batch is full. */
+static void *longer(struct chart_writer *writer, const void *list, size_t count, size_t size) {
+    void *copy = arena_array(&writer->batch, count + 1, size);
+    if (copy && count)
+        memcpy(copy, list, count * size);
+    return copy;
+}
+
 static enum err take_alias(struct chart_writer *writer, struct subject *subject,
-                           const struct fact_identifier *identifier, struct fault *fault) {
-    for (size_t i = 0; i < subject->other_count; i++)
-        if (identifier_is(&subject->others[i], identifier))
+                           const struct key *key, const struct fact_identifier *identifier,
+                           struct fault *fault) {
+    size_t count = subject->other_count;
+    for (size_t i = 0; i < count; i++)
+        if (identifier_is(&subject->others[i], identifier)) {
+            if (key->entry > subject->other_entries[i])
+                subject->other_entries[i] = key->entry;
             return ERR_OK;
-    struct fact_identifier *others =
-        arena_array(&writer->batch, subject->other_count + 1, sizeof *others);
-    if (!others)
+        }
+    struct fact_identifier *others = longer(writer, subject->others, count, sizeof *others);
+    uint64_t *entries = longer(writer, subject->other_entries, count, sizeof *entries);
+    if (!others || !entries)
         return fault_set(fault, ERR_LIMIT, "the batch is too large");
-    if (subject->other_count)
-        memcpy(others, subject->others, subject->other_count * sizeof *others);
-    others[subject->other_count++] = keep_identifier(writer, identifier);
+    others[count] = keep_identifier(writer, identifier);
+    entries[count] = key->entry;
     subject->others = others;
+    subject->other_entries = entries;
+    subject->other_count++;
     sqlite3_stmt *put = db_statement(&writer->db, SQL_ALIAS_PUT, fault);
     db_bind_bytes(put, 1, identifier->number);
     db_bind_bytes(put, 2, identifier->authority);
@@ -212,7 +226,7 @@ static enum err take_fact(struct chart_writer *writer, struct subject *subject, 
     case FACT_PATIENT:
         return take_cell(writer, &subject->cells[fact->cell.field], feed, key, fact);
     case FACT_IDENTIFIER:
-        return take_alias(writer, subject, &fact->identifier, fault);
+        return take_alias(writer, subject, key, &fact->identifier, fault);
     case FACT_VISIT:
         return take_cell(writer, &visit->cells[fact->cell.field], feed, key, fact);
     case FACT_MOVEMENT:
@@ -232,7 +246,15 @@ static enum err take_fact(struct chart_writer *writer, struct subject *subject, 
     return ERR_OK;
 }
 
-static bool names_a_stay(const struct facts *facts) {
+/* Of an entry that is stated again only some parts count; results and documents are of none. */
+static bool counts(const struct fact *fact, unsigned parts) {
+    unsigned part = facts_part_of(fact->kind);
+    return part ? part & parts : parts & PARTS_NAMELESS;
+}
+
+static bool names_a_stay(const struct facts *facts, unsigned parts) {
+    if (!(parts & FACTS_STAY))
+        return false;
     for (size_t i = 0; i < facts->count; i++)
         if (facts->list[i].kind == FACT_VISIT || facts->list[i].kind == FACT_MOVEMENT ||
             facts->list[i].kind == FACT_CANCEL)
@@ -248,19 +270,36 @@ static void claim_visit(struct visit *visit, const struct subject *subject, cons
     visit->subject_key = *key;
 }
 
+/* The stay that the message names; NULL when it names none, or one that was let go after this was said. */
+static enum err find_visit(struct chart_writer *writer, struct subject *subject,
+                           const struct facts *facts, const struct key *key, unsigned *parts,
+                           struct visit **visit, struct fault *fault) {
+    *visit = NULL;
+    if (!names_a_stay(facts, *parts))
+        return ERR_OK;
+    enum err err = writer_visit(writer, subject, &facts->visit, visit, fault);
+    if (err || !(*visit)->let_go_clock || key->clock > (*visit)->let_go_clock)
+        return err;
+    *visit = NULL;
+    *parts &= ~(unsigned)FACTS_STAY;
+    return ERR_OK;
+}
+
 enum err writer_take_facts(struct chart_writer *writer, const struct facts *facts,
                            const struct key *key, struct feed *feed, int64_t received_at,
-                           struct fault *fault) {
+                           unsigned parts, struct fault *fault) {
     struct subject *subject;
-    struct visit *visit = NULL;
+    struct visit *visit;
     if (!facts->has_subject)
         return ERR_OK;
     enum err err = writer_subject(writer, &facts->subject, &subject, fault);
-    if (!err && names_a_stay(facts))
-        err = writer_visit(writer, subject, &facts->visit, &visit, fault);
+    if (!err)
+        err = find_visit(writer, subject, facts, key, &parts, &visit, fault);
     if (err)
         return err;
     subject->is_dirty = true;
+    if (subject->named_entry == ENTRY_NONE || key->entry > subject->named_entry)
+        subject->named_entry = key->entry;
     if (received_at > subject->touched_at)
         subject->touched_at = received_at;
     if (visit) {
@@ -276,6 +315,48 @@ enum err writer_take_facts(struct chart_writer *writer, const struct facts *fact
         }
     }
     for (size_t i = 0; i < facts->count && !err; i++)
-        err = take_fact(writer, subject, visit, feed, key, (unsigned)i, &facts->list[i], fault);
+        if (counts(&facts->list[i], parts))
+            err = take_fact(writer, subject, visit, feed, key, (unsigned)i, &facts->list[i], fault);
     return err;
+}
+
+/* ---- stays that are let go ---- */
+
+static bool next_value(struct bytes *rest, struct bytes *value) {
+    if (rest->size < 2 || rest->size - 2 < load_u16(rest->data))
+        return false;
+    *value = bytes_from(rest->data + 2, load_u16(rest->data));
+    *rest = bytes_skip(*rest, 2 + value->size);
+    return true;
+}
+
+static bool next_identifier(struct bytes *rest, struct fact_identifier *identifier) {
+    return next_value(rest, &identifier->authority) && next_value(rest, &identifier->type) &&
+           next_value(rest, &identifier->number);
+}
+
+static enum err let_go_one(struct chart_writer *writer, const struct key *key,
+                           const struct chart_let_go *stay, struct fault *fault) {
+    struct subject *subject;
+    struct visit *visit;
+    enum err err = writer_subject(writer, &stay->patient, &subject, fault);
+    if (!err)
+        err = writer_visit(writer, subject, &stay->visit, &visit, fault);
+    if (err)
+        return err;
+    subject->is_dirty = visit->is_dirty = true;
+    visit_let_go(visit, key);
+    return ERR_OK;
+}
+
+/* What does not end as it should says nothing from there on. */
+enum err writer_let_go(struct chart_writer *writer, const struct key *key, struct bytes body,
+                       struct fault *fault) {
+    struct chart_let_go stay;
+    while (next_identifier(&body, &stay.visit) && next_identifier(&body, &stay.patient)) {
+        enum err err = let_go_one(writer, key, &stay, fault);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
 }

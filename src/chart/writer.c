@@ -22,6 +22,9 @@ extern const struct embedded chart_schema[];
 #define MESSAGE_BYTES_MAX ((size_t)512 << 20)
 #define COMMIT_AT_BYTES   ((size_t)48 << 20)
 #define CACHE_BYTES       ((size_t)64 << 20)
+/* Of a large message so much is read, and so much of each of its fields. */
+#define LARGE_BYTES_MAX ((size_t)8 << 20)
+#define FIELD_BYTES_MAX ((size_t)256 << 10)
 
 /* ---- opening ---- */
 
@@ -32,10 +35,14 @@ static enum err set_pragmas(struct chart_writer *writer, struct fault *fault) {
     if (!err)
         err = db_exec(&writer->db, "PRAGMA journal_mode = WAL", fault);
     if (!err)
-        err = db_exec(&writer->db, writer->options.is_rebuild ? "PRAGMA synchronous = OFF"
-                                                              : "PRAGMA synchronous = NORMAL", fault);
+        err = db_exec(&writer->db,
+                      writer->options.is_rebuild ? "PRAGMA synchronous = OFF"
+                                                 : "PRAGMA synchronous = NORMAL",
+                      fault);
     if (!err)
         err = db_exec(&writer->db, "PRAGMA wal_autocheckpoint = 4000", fault);
+    if (!err) /* a log that grew is cut back: it takes the room of what people enter */
+        err = db_exec(&writer->db, "PRAGMA journal_size_limit = 33554432", fault);
     /* A pragma takes no bound value; this one is a number of ours. */
     snprintf(line, sizeof line, "PRAGMA cache_size = -%zu", cache / 1024);
     return err ? err : db_exec(&writer->db, line, fault);
@@ -78,11 +85,13 @@ static int64_t meta_or(struct chart_writer *writer, const char *name, int64_t ot
     return db_meta_get(&writer->db, name, &number, NULL) ? otherwise : number;
 }
 
-static enum err max_id(struct chart_writer *writer, const char *sql, uint64_t *next, struct fault *fault) {
+static enum err max_id(struct chart_writer *writer, const char *sql, uint64_t *next,
+                       struct fault *fault) {
     sqlite3_stmt *statement = NULL;
     if (sqlite3_prepare_v2(writer->db.handle, sql, -1, &statement, NULL) != SQLITE_OK)
         return db_fail(&writer->db, "the chart cannot be read", fault);
-    *next = sqlite3_step(statement) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) + 1 : 1;
+    *next = sqlite3_step(statement) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) + 1
+                                                  : 1;
     sqlite3_finalize(statement);
     return ERR_OK;
 }
@@ -125,9 +134,12 @@ static struct feed *add_feed(struct chart_writer *writer, uint64_t id, struct by
         .id = id,
         .application = arena_copy(&writer->feed_arena, application),
         .facility = arena_copy(&writer->feed_arena, facility),
-        .figures = {.newest_own_time = INSTANT_NONE, .newest_received_at = INSTANT_NONE,
-                    .first_received_at = INSTANT_NONE, .newest_movement_at = INSTANT_NONE,
-                    .newest_result_at = INSTANT_NONE, .newest_medication_at = INSTANT_NONE},
+        .figures = {.newest_own_time = INSTANT_NONE,
+                    .newest_received_at = INSTANT_NONE,
+                    .first_received_at = INSTANT_NONE,
+                    .newest_movement_at = INSTANT_NONE,
+                    .newest_result_at = INSTANT_NONE,
+                    .newest_medication_at = INSTANT_NONE},
         .next = writer->feeds,
     };
     writer->feeds = feed;
@@ -139,7 +151,8 @@ static enum err load_feeds(struct chart_writer *writer, struct fault *fault) {
     enum err err;
     while (!(err = db_next(&writer->db, rows, fault))) {
         uint64_t id = (uint64_t)sqlite3_column_int64(rows, 0);
-        struct feed *feed = add_feed(writer, id, db_column_bytes(rows, 1), db_column_bytes(rows, 2));
+        struct feed *feed =
+            add_feed(writer, id, db_column_bytes(rows, 1), db_column_bytes(rows, 2));
         if (!feed)
             return fault_set(fault, ERR_LIMIT, "too many senders");
         feed_unpack(feed, db_column_bytes(rows, 3));
@@ -154,7 +167,8 @@ static enum err load_state(struct chart_writer *writer, struct fault *fault) {
     writer->newest_received_at = meta_or(writer, "newest_received_at", INSTANT_NONE);
     writer->first_received_at = meta_or(writer, "first_received_at", INSTANT_NONE);
     writer->next_feed = 1;
-    enum err err = max_id(writer, "SELECT ifnull(max(id), 0) FROM subject", &writer->next_subject, fault);
+    enum err err =
+        max_id(writer, "SELECT ifnull(max(id), 0) FROM subject", &writer->next_subject, fault);
     if (!err)
         err = max_id(writer, "SELECT ifnull(max(id), 0) FROM visit", &writer->next_visit, fault);
     return err ? err : load_feeds(writer, fault);
@@ -197,6 +211,7 @@ void chart_writer_close(struct chart_writer *writer) {
     arena_release(&writer->message);
     arena_release(&writer->feed_arena);
     memory_free(writer->scratch);
+    memory_free(writer->large.out);
     memory_free(writer);
 }
 
@@ -237,6 +252,7 @@ static struct subject *new_subject(struct chart_writer *writer,
         return NULL;
     subject->identifier = copy_identifier(writer, identifier);
     subject->newest_result_at = subject->touched_at = INSTANT_NONE;
+    subject->named_entry = ENTRY_NONE;
     struct subject **slot = &writer->subject_slots[slot_of(identifier)];
     subject->next_in_slot = *slot;
     *slot = subject;
@@ -288,7 +304,8 @@ enum err writer_subject_by_id(struct chart_writer *writer, uint64_t id, struct s
     db_bind_i64(get, 1, (int64_t)id);
     enum err err = db_next(&writer->db, get, fault);
     if (err)
-        return err == ERR_MORE ? fault_set(fault, ERR_CORRUPT, "a patient's record is missing") : err;
+        return err == ERR_MORE ? fault_set(fault, ERR_CORRUPT, "a patient's record is missing")
+                               : err;
     struct fact_identifier identifier = {db_column_bytes(get, 0), db_column_bytes(get, 1),
                                          db_column_bytes(get, 2)};
     /* Copied before the statement goes: the views end with it. */
@@ -297,11 +314,13 @@ enum err writer_subject_by_id(struct chart_writer *writer, uint64_t id, struct s
     return writer_subject(writer, &kept, out, fault);
 }
 
-static struct visit *new_visit(struct chart_writer *writer, const struct fact_identifier *identifier) {
+static struct visit *new_visit(struct chart_writer *writer,
+                               const struct fact_identifier *identifier) {
     struct visit *visit = arena_alloc(&writer->batch, sizeof *visit);
     if (!visit)
         return NULL;
     visit->identifier = copy_identifier(writer, identifier);
+    visit->let_go_entry = ENTRY_NONE;
     struct visit **slot = &writer->visit_slots[slot_of(identifier)];
     visit->next_in_slot = *slot;
     *slot = visit;
@@ -311,7 +330,8 @@ static struct visit *new_visit(struct chart_writer *writer, const struct fact_id
 }
 
 enum err writer_visit(struct chart_writer *writer, struct subject *subject,
-                      const struct fact_identifier *named, struct visit **out, struct fault *fault) {
+                      const struct fact_identifier *named, struct visit **out,
+                      struct fault *fault) {
     char id[24];
     struct fact_identifier identifier = *named;
     if (bytes_is_empty(named->number)) { /* the implicit stay of this patient number */
@@ -389,13 +409,17 @@ static void later(int64_t *newest, int64_t at) {
         *newest = at;
 }
 
-static void count_message(struct feed *feed, const struct facts *facts, int64_t received_at) {
+/* What is stated again was counted when it came; the times it came at are still the feed's. */
+static void count_message(struct feed *feed, const struct facts *facts, int64_t received_at,
+                          bool is_restated) {
     struct chart_feed *f = &feed->figures;
     feed->is_dirty = true;
-    f->message_count++;
-    f->aside_count += facts->aside != NULL;
-    f->mismatch_count += facts->is_charset_mismatch;
-    f->warning_count += facts->warning_count;
+    if (!is_restated) {
+        f->message_count++;
+        f->aside_count += facts->aside != NULL;
+        f->mismatch_count += facts->is_charset_mismatch;
+        f->warning_count += facts->warning_count;
+    }
     if (f->first_received_at == INSTANT_NONE)
         f->first_received_at = received_at;
     later(&f->newest_received_at, received_at);
@@ -410,10 +434,47 @@ static void count_message(struct feed *feed, const struct facts *facts, int64_t 
     }
 }
 
+/* ---- large messages ---- */
+
+enum err chart_writer_begin_large(struct chart_writer *writer, struct fault *fault) {
+    uint8_t *out = writer->large.out;
+    if (!out)
+        out = memory_alloc(1, LARGE_BYTES_MAX);
+    if (!out)
+        return fault_set(fault, ERR_MEMORY, "no memory for a large message");
+    hl7_thin_init(&writer->large, out, LARGE_BYTES_MAX, FIELD_BYTES_MAX);
+    return ERR_OK;
+}
+
+void chart_writer_feed_large(struct chart_writer *writer, struct bytes piece) {
+    if (!hl7_thin_feed(&writer->large, piece)) {
+        /* The rest is left out: the translation says so. */
+    }
+}
+
+static void forget_large(struct chart_writer *writer) {
+    memory_free(writer->large.out);
+    writer->large.out = NULL;
+}
+
+/* ---- taking ---- */
+
+static enum err translate_body(struct chart_writer *writer, uint64_t index,
+                               const struct vault_entry *entry, struct facts *facts) {
+    struct facts_context context = {entry->received_at, &writer->zone, writer->options.otherwise};
+    if (writer->large.out)
+        return facts_from_thinned_hl7(&writer->large, index, &context, &writer->message, facts);
+    return facts_from_hl7(entry->body, &context, &writer->message, facts);
+}
+
+/* What is stated again counts as written when it was first. */
+static hlc_stamp clock_of(const struct vault_entry *entry) {
+    return entry->is_restated ? entry->restated_clock : entry->clock;
+}
+
 static enum err take_message(struct chart_writer *writer, uint64_t index,
                              const struct vault_entry *entry, const char *set_aside,
                              struct fault *fault) {
-    struct facts_context context = {entry->received_at, &writer->zone, writer->options.otherwise};
     struct facts facts = {.own_time = INSTANT_NONE, .said = entry->received_at};
     struct feed *feed;
     enum err err = ERR_OK;
@@ -422,7 +483,7 @@ static enum err take_message(struct chart_writer *writer, uint64_t index,
     else if (!bytes_is(entry->media_type, "application/hl7-v2"))
         facts.aside = "this kind of content is not translated yet";
     else
-        err = facts_from_hl7(entry->body, &context, &writer->message, &facts);
+        err = translate_body(writer, index, entry, &facts);
     if (err) { /* too large for memory: kept, and said */
         facts.aside = "the message is too large to be translated";
         facts.count = 0;
@@ -430,24 +491,28 @@ static enum err take_message(struct chart_writer *writer, uint64_t index,
     }
     if (entry->flags & VAULT_UNFRAMED && !facts.aside)
         facts.aside = "the bytes did not come as a whole message";
-    struct key key = {!facts.is_date_doubtful, facts.said, entry->clock, index};
+    struct key key = {!facts.is_date_doubtful, facts.said, clock_of(entry), index};
+    unsigned parts =
+        entry->is_restated && entry->restated_parts ? entry->restated_parts : PARTS_ALL;
     err = writer_feed(writer, facts.application, facts.facility, &feed, fault);
     if (err)
         return err;
-    count_message(feed, &facts, entry->received_at);
-    if (facts.aside)
-        err = put_aside(writer, index, entry->received_at, &facts, facts.aside, facts.aside_at, fault);
+    count_message(feed, &facts, entry->received_at, entry->is_restated);
+    if (facts.aside && (!entry->is_restated || set_aside)) /* else it was listed when it came */
+        err = put_aside(writer, index, entry->received_at, &facts, facts.aside, facts.aside_at,
+                        fault);
     if (err)
         return err;
-    err = writer_take_facts(writer, &facts, &key, feed, entry->received_at, fault);
+    err = writer_take_facts(writer, &facts, &key, feed, entry->received_at, parts, fault);
     if (err != ERR_LIMIT)
         return err;
     /* One record is too large for the chart: what was taken before it stands, the message is listed. */
     *fault = (struct fault){0};
-    return put_aside(writer, index, entry->received_at, &facts, "the message is too large to be translated", 0, fault);
+    return put_aside(writer, index, entry->received_at, &facts,
+                     "the message is too large to be translated", 0, fault);
 }
 
-enum err chart_writer_take(struct chart_writer *writer, uint64_t index,
+static enum err take_entry(struct chart_writer *writer, uint64_t index,
                            const struct vault_entry *entry, const char *set_aside,
                            struct fault *fault) {
     if (index < writer->applied)
@@ -455,18 +520,29 @@ enum err chart_writer_take(struct chart_writer *writer, uint64_t index,
     enum err err = begin(writer, fault);
     arena_clear(&writer->message);
     bool is_message = entry->kind == VAULT_MESSAGE || entry->kind == VAULT_BLOB;
+    if (!err && entry->kind == VAULT_NOTE && bytes_is(entry->media_type, CHART_LET_GO_MEDIA_TYPE))
+        err = writer_let_go(writer, &(struct key){.clock = clock_of(entry), .entry = index},
+                            entry->body, fault);
     if (!err && is_message) {
         err = take_message(writer, index, entry, set_aside, fault);
         later(&writer->newest_received_at, entry->received_at);
-        if (writer->first_received_at == INSTANT_NONE)
+        if (writer->first_received_at == INSTANT_NONE && !entry->is_restated)
             writer->first_received_at = entry->received_at;
-        writer->entry_count++;
+        writer->entry_count += !entry->is_restated;
     }
     if (err)
         return err;
     writer->applied = index + 1;
     /* A batch about very many patients ends early: memory stays bounded. */
     return writer->batch.bytes_used > COMMIT_AT_BYTES ? chart_writer_commit(writer, fault) : ERR_OK;
+}
+
+enum err chart_writer_take(struct chart_writer *writer, uint64_t index,
+                           const struct vault_entry *entry, const char *set_aside,
+                           struct fault *fault) {
+    enum err err = take_entry(writer, index, entry, set_aside, fault);
+    forget_large(writer);
+    return err;
 }
 
 /* ---- committing ---- */
@@ -560,11 +636,11 @@ enum err chart_writer_commit(struct chart_writer *writer, struct fault *fault) {
     enum err err = write_visits(writer, fault);
     if (!err)
         err = write_subjects(writer, fault);
+    if (!err)
+        err = write_feeds(writer, fault); /* what is derived names them */
     /* A rebuild derives once, at its end: until then nobody reads. */
     if (!err && !writer->options.is_rebuild)
         err = writer_derive(writer, fault);
-    if (!err)
-        err = write_feeds(writer, fault);
     if (!err)
         err = write_meta(writer, fault);
     if (!err)

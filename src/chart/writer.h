@@ -30,6 +30,7 @@ struct chart_writer {
     struct arena feed_arena;
     struct feed *feeds;
     char *scratch; /* where records are packed */
+    struct hl7_thin large; /* the next entry's body, thinned; out NULL: its body is whole */
 };
 #define SCRATCH_BYTES ((size_t)8 << 20)
 
@@ -44,10 +45,15 @@ MUST_CHECK enum err writer_visit(struct chart_writer *writer, struct subject *su
 MUST_CHECK enum err writer_feed(struct chart_writer *writer, struct bytes application,
                                 struct bytes facility, struct feed **feed, struct fault *fault);
 
-/* take.c: the facts of one message into the records of the batch. */
+/* take.c: the facts of one message into the records of the batch; of one that is stated again those of `parts`. */
+#define PARTS_ALL      UINT32_MAX
+#define PARTS_NAMELESS 0x80000000u
 MUST_CHECK enum err writer_take_facts(struct chart_writer *writer, const struct facts *facts,
                                       const struct key *key, struct feed *feed, int64_t received_at,
-                                      struct fault *fault);
+                                      unsigned parts, struct fault *fault);
+/* take.c: the stays that a note lists are let go, as of the key's clock. */
+MUST_CHECK enum err writer_let_go(struct chart_writer *writer, const struct key *key,
+                                  struct bytes body, struct fault *fault);
 /* derive.c: census and words of everyone the batch touched. */
 MUST_CHECK enum err writer_derive(struct chart_writer *writer, struct fault *fault);
 /* Of everyone, once, at the end of a rebuild. */

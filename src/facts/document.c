@@ -70,7 +70,7 @@ static void take_encapsulated(struct translation *t, struct fact_document *docum
     else if (is_plain_text(media_type, parts))
         add_line(t, &t->document_text, layout_of(t, parts[4]));
     else
-        document->encapsulated_bytes += encapsulated_bytes(parts);
+        document->encapsulated_bytes += encapsulated_bytes(t, parts);
 }
 
 void translate_document_content(struct translation *t) {

@@ -186,6 +186,29 @@ struct facts_context {
 MUST_CHECK enum err facts_from_hl7(struct bytes body, const struct facts_context *context,
                                    struct arena *arena, struct facts *facts);
 
+/* The same of a message too large to be held. A text that was cut says so, and where the whole is: in entry `entry` of the
+ * vault. Sizes are those of the whole. */
+MUST_CHECK enum err facts_from_thinned_hl7(const struct hl7_thin *thin, uint64_t entry,
+                                           const struct facts_context *context,
+                                           struct arena *arena, struct facts *facts);
+
+/* Kinds of facts that may have to outlast the epoch of the entry that states them, as a set; the numbers are part of the
+ * vault's format (field `h`). Results and documents are of none. */
+enum facts_part {
+    FACTS_PATIENT = 1, /* who it is: names, birth date, numbers */
+    FACTS_MERGES = 2,
+    FACTS_ALLERGIES = 4,
+    FACTS_STAY = 8, /* movements, cancels, and what is said of the stay */
+    FACTS_DIAGNOSES = 16
+};
+unsigned facts_part_of(enum fact_kind kind);
+/* Of a message, the segments that do not carry what is in no set of `parts`: results, documents, an ended stay. Each
+ * stays as it was, byte for byte. It says the same of `parts`, at the same time; where leaving anything out would change
+ * that, and where nothing is to be left out, it is `body` itself. ERR_LIMIT: the arena is full. */
+MUST_CHECK enum err facts_excerpt(struct bytes body, unsigned parts,
+                                  const struct facts_context *context, struct arena *arena,
+                                  struct bytes *excerpt);
+
 /* A light look, for feeds with on_unknown = AE: would the message's kind be understood? */
 bool facts_understands(const struct hl7_header *header);
 

@@ -97,13 +97,13 @@ static bool is_base64(uint8_t c) {
            c == '/';
 }
 
-uint64_t encapsulated_bytes(const struct bytes *parts) {
+uint64_t encapsulated_bytes(const struct translation *t, const struct bytes *parts) {
     struct bytes encoding = parts[3], data = parts[4];
-    uint64_t digits = 0;
+    uint64_t cut_bytes = cut_behind(t, data), digits = cut_bytes;
     if (encoding.size && (encoding.data[0] | 0x20) == 'h')
-        return data.size / 2;
+        return (data.size + cut_bytes) / 2;
     if (!encoding.size || (encoding.data[0] | 0x20) != 'b')
-        return data.size;
+        return data.size + cut_bytes;
     for (size_t i = 0; i < data.size; i++)
         digits += is_base64(data.data[i]);
     return digits * 3 / 4;
@@ -120,7 +120,7 @@ static struct bytes data_text(struct translation *t, struct bytes type, struct b
     bool is_pointer = bytes_is(type, "RP");
     text_init(&text, number, sizeof number);
     if (!is_pointer)
-        text_put_format(&text, "%llu bytes", (unsigned long long)encapsulated_bytes(parts));
+        text_put_format(&text, "%llu bytes", (unsigned long long)encapsulated_bytes(t, parts));
     const struct bytes pieces[] = {BYTES("[document"),
                                    is_pointer ? text_of(t, parts[0]) : text_bytes(&text),
                                    media_type_of(t, is_pointer ? parts + 1 : parts)};

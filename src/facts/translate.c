@@ -293,16 +293,22 @@ static void translate(struct translation *t) {
         translate_aside(t, reason, type_at);
         return;
     }
+    if (t->thin && t->thin->is_full)
+        translate_aside(t, "the message is so large that only its beginning was read",
+                        t->thin->filled);
     read_segments(t);
     finish(t, type_at);
 }
 
-enum err facts_from_hl7(struct bytes body, const struct facts_context *context, struct arena *arena,
-                        struct facts *facts) {
+static enum err from_hl7(struct bytes body, const struct hl7_thin *thin, uint64_t entry,
+                         const struct facts_context *context, struct arena *arena,
+                         struct facts *facts) {
     struct translation t;
     struct fault fault = {0};
     memset(&t, 0, offsetof(struct translation, fields));
     memset(&t.has_pid, 0, sizeof t - offsetof(struct translation, has_pid));
+    t.thin = thin;
+    t.entry = entry;
     t.context = context;
     t.arena = arena;
     t.facts = facts;
@@ -315,4 +321,15 @@ enum err facts_from_hl7(struct bytes body, const struct facts_context *context, 
     t.lead = (uint64_t)(t.message.all.data - body.data);
     translate(&t);
     return t.is_full ? ERR_LIMIT : ERR_OK;
+}
+
+enum err facts_from_hl7(struct bytes body, const struct facts_context *context, struct arena *arena,
+                        struct facts *facts) {
+    return from_hl7(body, NULL, 0, context, arena, facts);
+}
+
+enum err facts_from_thinned_hl7(const struct hl7_thin *thin, uint64_t entry,
+                                const struct facts_context *context, struct arena *arena,
+                                struct facts *facts) {
+    return from_hl7(hl7_thin_bytes(thin), thin, entry, context, arena, facts);
 }

@@ -51,6 +51,8 @@ struct translation {
     struct facts *facts;
     size_t capacity;
     uint64_t lead; /* bytes of the body before its MSH */
+    const struct hl7_thin *thin; /* of a message that was thinned; NULL: it is whole */
+    uint64_t entry;              /* where the whole is */
     enum message_kind kind;
     bool states_place; /* PV1-3 of this kind of message is where the patient is */
     bool is_french;    /* MSH-17 or MSH-12.2 */
@@ -101,6 +103,8 @@ struct fact *translate_add(struct translation *t, enum fact_kind kind);
 /* ---- value.c: values of the segment at hand ---- */
 /* The next repetition of a field; false at the end. */
 bool next_repetition(const struct translation *t, struct bytes *rest, struct bytes *repetition);
+/* So many bytes were left out where `raw` ends. */
+uint64_t cut_behind(const struct translation *t, struct bytes raw);
 struct bytes first_repetition(const struct translation *t, unsigned field);
 /* The first `count` components, trimmed; those that are missing are empty. */
 void split_components(const struct translation *t, struct bytes repetition, struct bytes *parts,
@@ -213,7 +217,7 @@ bool type_is_textual(struct bytes type);
 bool type_is_encapsulated(struct bytes type);
 /* An ED: its media type and the size of what it holds. */
 struct bytes media_type_of(struct translation *t, const struct bytes *parts);
-uint64_t encapsulated_bytes(const struct bytes *parts);
+uint64_t encapsulated_bytes(const struct translation *t, const struct bytes *parts);
 
 /* ---- after the last segment ---- */
 bool event_is_read(struct bytes trigger);

@@ -97,15 +97,32 @@ struct bytes value_raw(const struct translation *t, unsigned field, unsigned com
 
 /* ---- texts ---- */
 
+uint64_t cut_behind(const struct translation *t, struct bytes raw) {
+    for (unsigned i = 0; t->thin && raw.size && i < t->thin->cut_count; i++)
+        if (raw.data + raw.size == t->thin->out + t->thin->cuts[i].at)
+            return t->thin->cuts[i].bytes;
+    return 0;
+}
+
+/* A person who reads it must see that it goes on, and where. */
+static struct bytes marked_as_cut(struct translation *t, struct bytes text, uint64_t cut_bytes) {
+    char line[96];
+    struct text mark;
+    text_init(&mark, line, sizeof line);
+    text_put_format(&mark, "\xE2\x80\xA6 [%llu bytes more in entry %llu]",
+                    (unsigned long long)cut_bytes, (unsigned long long)t->entry);
+    const struct bytes parts[] = {text, text_bytes(&mark)};
+    return join_texts(t, parts, 2, "");
+}
+
 static struct bytes decoded(struct translation *t, struct bytes raw) {
     if (bytes_is_empty(raw) || hl7_is_null(raw))
         return BYTES_NONE;
-    if (t->is_plain)
-        return raw;
-    struct bytes text = hl7_text(t->arena, &t->message, raw);
+    struct bytes text = t->is_plain ? raw : hl7_text(t->arena, &t->message, raw);
     if (!text.data)
         t->is_full = true;
-    return text;
+    uint64_t cut_bytes = cut_behind(t, raw);
+    return cut_bytes ? marked_as_cut(t, text, cut_bytes) : text;
 }
 
 struct bytes text_of(struct translation *t, struct bytes raw) {

@@ -4,16 +4,16 @@
 #include "formats/age/age.h"
 #include "node/backup.h"
 #include "node/config.h"
+#include "node/door.h"
 #include "node/options.h"
 #include "node/passphrase.h"
 #include "node/recovery.h"
-#include "node/site.h"
-#include "roles/roles.h"
+#include "node/restate.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
-
-#define ORDER_TIMEOUT_MS 600000
+#include <stdlib.h>
 
 static const char key_usage[] =
     "key list DIR [--json]\n"
@@ -22,6 +22,7 @@ static const char key_usage[] =
     "       veilleuse key remove-recipient DIR LABEL\n"
     "       veilleuse key new-recovery DIR [--shares K/N] [--sheets FILE.pdf]\n"
     "       veilleuse key drop-epoch DIR EPOCH [--why TEXT]\n"
+    "       veilleuse key retain DIR [--dry-run] [--go-on] [--json]\n"
     "       veilleuse key export DIR EPOCH\n"
     "       veilleuse key backup DIR FILE [--to AGE1...]\n"
     "       veilleuse key restore FILE DIR [--shares-file FILE | --identity FILE]\n"
@@ -29,89 +30,19 @@ static const char key_usage[] =
     "       veilleuse key recover COPY DIR [--shares-file FILE] [--node ID]\n"
     "Each takes --passphrase-file FILE where the keys of DIR have a passphrase.";
 
-/* ---- orders: by the running node's commit, or under its lock ---- */
-
-static enum err obey_alone(const char *dir, struct unlocking *unlocking,
-                           const struct keys_request *request, uint64_t *number,
-                           struct fault *fault) {
-    struct vault_writer *writer;
-    uint32_t count = 0;
-    char why[129];
-    int lock_fd;
-    struct vault_writer_options options = {0};
-    enum err err = site_role_lock(NULL, dir, "commit", &lock_fd, fault);
-    if (err)
-        return err;
-    err = unlocking_need(unlocking, dir, fault);
-    options.unlock = unlocking->unlock;
-    if (!err)
-        err = vault_writer_open(&writer, NULL, dir, &options, fault);
-    if (err) {
-        sys_close(NULL, lock_fd);
-        return err;
-    }
-    snprintf(why, sizeof why, "%.*s", (int)request->why.size, (const char *)request->why.data);
-    if (request->order == KEYS_WRAP_PAST)
-        err = vault_writer_wrap_past(writer, request->public_key.data, &count, fault);
-    else if (request->order == KEYS_ERASE)
-        err = vault_writer_erase_epoch(writer, request->epoch, why, fault);
-    else
-        err = vault_writer_rotate(writer, fault);
-    *number = request->order == KEYS_WRAP_PAST ? count : vault_writer_epoch(writer);
-    uint64_t durable = vault_writer_durable_size(writer);
-    vault_writer_close(writer);
-    sys_close(NULL, lock_fd);
-    return err ? err : site_publish(NULL, dir, unlocking->unlock, durable, fault);
-}
-
-static enum err await_answer(struct ipc *ipc, uint64_t *number, struct fault *fault) {
-    for (;;) {
-        struct ipc_frame frame;
-        struct keys_answer answer;
-        enum err err = ipc_wait_frame(ipc, ORDER_TIMEOUT_MS, &frame);
-        if (!err && frame.type == MESSAGE_VAULT_STATE)
-            continue;
-        if (!err)
-            err =
-                frame.type == MESSAGE_KEYS_DONE ? roles_get_keys_done(&frame, &answer) : ERR_INPUT;
-        if (err)
-            return fault_set(fault, err, "the node does not answer");
-        *number = answer.number;
-        if (!answer.err)
-            return ERR_OK;
-        fault_set(fault, answer.err, "the node could not do it");
-        snprintf(fault->subject, sizeof fault->subject, "%.*s", (int)answer.fault.size,
-                 (const char *)answer.fault.data);
-        return answer.err;
-    }
-}
-
+/* Through the running node, or under its lock. */
 static enum err order(const char *dir, struct unlocking *unlocking,
                       const struct keys_request *request, uint64_t *number, struct fault *fault) {
-    struct ipc control, ipc;
-    struct bytes answer;
-    int fd = -1, lock_fd;
-    struct fault own = {0};
-    enum err err = site_lock(NULL, dir, &lock_fd, &own);
-    if (!err) {
-        err = obey_alone(dir, unlocking, request, number, fault);
-        sys_close(NULL, lock_fd);
-        return err;
-    }
-    err = control_connect(NULL, dir, &control, fault);
+    struct door door;
+    struct fault end_fault = {0};
+    enum err err = door_open(&door, dir, unlocking, fault);
     if (err)
         return err;
-    err = control_ask(&control, CONTROL_IMPORT, 0, &answer, &fd, fault);
-    ipc_release(&control);
-    if (!err)
-        err = ipc_init(&ipc, NULL, fd, 1u << 20, 1u << 20);
-    if (err)
-        return err;
-    err = roles_put_keys(&ipc, request);
-    if (!err)
-        err = await_answer(&ipc, number, fault);
-    ipc_release(&ipc);
-    return err;
+    err = door_order(&door, request, number, fault);
+    enum err end = door_close(&door, &end_fault);
+    if (!err && end)
+        *fault = end_fault;
+    return err ? err : end;
 }
 
 /* Before anything is changed: without a node the keys will be read here, and nothing may stay half done for want of a
@@ -387,42 +318,6 @@ static int key_new_recovery(int argc, char **argv) {
 
 /* ---- erasing ---- */
 
-struct looked {
-    uint64_t facts;
-};
-
-static enum err look_for_facts(void *owner, uint64_t index, const struct vault_entry *entry,
-                               struct fault *fault) {
-    struct looked *looked = owner;
-    (void)index;
-    (void)fault;
-    looked->facts += entry->kind == VAULT_FACT;
-    return ERR_OK;
-}
-
-/* What people entered during a downtime must have been given back first. */
-static enum err may_erase(const char *dir, struct unlocking *unlocking, uint32_t epoch,
-                          struct fault *fault) {
-    uint64_t from, to;
-    struct looked looked = {0};
-    struct fault own = {0};
-    enum err err = vault_epoch_range(NULL, dir, epoch, &from, &to, &own);
-    if (err == ERR_NOT_FOUND)
-        return ERR_OK;
-    if (err)
-        *fault = own;
-    if (!err)
-        err = unlocking_need(unlocking, dir, fault);
-    if (!err)
-        err = site_each_entry(NULL, dir, unlocking->unlock, from, to, false, look_for_facts,
-                              &looked, fault);
-    if (!err && looked.facts)
-        err = fault_set_at(
-            fault, ERR_STATE,
-            "this epoch holds entries of a downtime that were not given back:", looked.facts);
-    return err;
-}
-
 static bool read_epoch(const char *text, uint32_t *epoch) {
     uint64_t number;
     if (!bytes_to_u64(bytes_from_string(text), &number) || number == 0 || number > UINT32_MAX) {
@@ -433,6 +328,71 @@ static bool read_epoch(const char *text, uint32_t *epoch) {
     return true;
 }
 
+/* Before anything is stated again: an epoch in use would only grow by it. */
+static enum err may_go(struct door *door, uint32_t epoch, struct fault *fault) {
+    uint32_t current;
+    enum err err = door_epoch(door, &current, fault);
+    if (!err && epoch == current)
+        err = fault_set_at(fault, ERR_STATE, "this epoch is in use; begin another first: epoch",
+                           epoch);
+    if (!err && epoch > current)
+        err = fault_set_at(fault, ERR_NOT_FOUND, "no such epoch has begun:", epoch);
+    return err;
+}
+
+/* One without entries has nothing that could be stated again. */
+static enum err drop_epoch(struct door *door, const struct config *config, uint32_t epoch,
+                           const char *why, struct fault *fault) {
+    struct epoch_look look;
+    struct restated done;
+    uint64_t now;
+    enum err err = may_go(door, epoch, fault);
+    if (err)
+        return err;
+    err = epoch_look(door, epoch, &look, fault);
+    if (err == ERR_NOT_FOUND) {
+        struct keys_request request = {
+            .order = KEYS_ERASE, .epoch = epoch, .why = bytes_from_string(why)};
+        *fault = (struct fault){0};
+        return door_order(door, &request, &now, fault);
+    }
+    if (!err)
+        err = restate_and_drop(door, config, &look, why, &done, fault);
+    if (err)
+        return err;
+    printf("%llu entries are stated again, %llu ended stays let go, %llu documents removed.\n",
+           (unsigned long long)done.entry_count, (unsigned long long)done.stay_count,
+           (unsigned long long)done.blob_count);
+    printf(look.is_erased ? "epoch %u was erased already.\n" : "epoch %u is erased here.\n", epoch);
+    return ERR_OK;
+}
+
+static enum err drop_epoch_of(const char *dir, struct unlocking *unlocking, uint32_t epoch,
+                              const char *why, struct fault *fault) {
+    struct config config;
+    struct door door;
+    struct fault end_fault = {0};
+    int lock_fd;
+    enum err err = config_read(&config, NULL, dir, fault);
+    if (!err) /* also where a node runs: its entries are read here */
+        err = unlocking_need(unlocking, dir, fault);
+    if (!err)
+        err = restate_lock(dir, &lock_fd, fault);
+    if (err)
+        return err;
+    err = door_open(&door, dir, unlocking, fault);
+    if (!err) {
+        door_confine(&door);
+        err = drop_epoch(&door, &config, epoch, why, fault);
+        enum err end = door_close(&door, &end_fault);
+        if (!err && end)
+            *fault = end_fault;
+        err = err ? err : end;
+    }
+    sys_close(NULL, lock_fd);
+    return err;
+}
+
 static int key_drop_epoch(int argc, char **argv) {
     const char *why = "ordered on the command line";
     struct unlocking unlocking = {0};
@@ -440,7 +400,6 @@ static int key_drop_epoch(int argc, char **argv) {
         {"why", NULL, &why, NULL}, {"passphrase-file", NULL, &unlocking.file, NULL}, {0}};
     int count;
     uint32_t epoch;
-    uint64_t now;
     if (!options_read(argc, argv, specs, &count) || count != 2)
         return command_usage(key_usage);
     if (!read_epoch(argv[2], &epoch))
@@ -451,19 +410,18 @@ static int key_drop_epoch(int argc, char **argv) {
     }
     struct fault fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
+    char *dir = err ? NULL : realpath(argv[1], NULL);
+    if (!err && !dir)
+        err = fault_set_errno(&fault, ERR_IO, errno, "the site cannot be reached", argv[1]);
     if (!err)
-        err = may_erase(argv[1], &unlocking, epoch, &fault);
-    struct keys_request request = {
-        .order = KEYS_ERASE, .epoch = epoch, .why = bytes_from_string(why)};
-    if (!err)
-        err = order(argv[1], &unlocking, &request, &now, &fault);
+        err = drop_epoch_of(dir, &unlocking, epoch, why, &fault);
     unlocking_end(&unlocking);
     if (err)
         return command_fail(err, &fault);
-    printf(
-        "epoch %u is erased here. Copies and backups of vault/keys/%u must go too; the chart still "
-        "shows what it holds until it is rebuilt.\n",
-        epoch, epoch);
+    printf("Copies and backups of vault/keys/%u must go too; the chart still shows what it holds "
+           "until it is "
+           "rebuilt.\n",
+           epoch);
     return 0;
 }
 
@@ -509,6 +467,7 @@ int node_key_command(int argc, char **argv) {
         {"remove-recipient", key_remove_recipient},
         {"new-recovery", key_new_recovery},
         {"drop-epoch", key_drop_epoch},
+        {"retain", node_key_retain},
         {"export", key_export},
         {"passphrase", node_key_passphrase},
         {"recover", node_key_recover},

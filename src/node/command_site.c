@@ -335,20 +335,6 @@ static int run_role(enum role role, const struct role_start *start) {
     }
 }
 
-/* Whole and nothing behind it; then nobody can read it again. */
-static enum err take_unlock(struct vault_unlock **unlock, struct fault *fault) {
-    static const struct vault_unlock none;
-    char more;
-    *unlock = vault_unlock_copy(&none);
-    if (!*unlock)
-        return fault_set(fault, ERR_MEMORY, "no locked memory for keys");
-    bool good = sys_read(NULL, ROLE_UNLOCK_FD, *unlock, sizeof **unlock) == sizeof **unlock &&
-                sys_read(NULL, ROLE_UNLOCK_FD, &more, 1) == 0;
-    sys_close(NULL, ROLE_UNLOCK_FD);
-    return good ? ERR_OK
-                : fault_set(fault, ERR_INPUT, "the supervisor did not say what unlocks the keys");
-}
-
 int node_role_command(int argc, char **argv) {
     struct role_start start = {.set_aside = UINT64_MAX, .below = UINT64_MAX};
     bool has_unlock = false;
@@ -372,7 +358,9 @@ int node_role_command(int argc, char **argv) {
     struct fault fault = {0};
     start.site_dir = argv[2];
     start.config = &config;
-    enum err err = has_unlock ? take_unlock(&start.unlock, &fault) : ERR_OK;
+    struct unlocking unlocking = {0};
+    enum err err = has_unlock ? unlocking_take(&unlocking, &fault) : ERR_OK;
+    start.unlock = unlocking.unlock; /* the role frees it */
     if (!err)
         err = config_read(&config, NULL, argv[2], &fault);
     return err ? command_fail(err, &fault) : run_role(role, &start);

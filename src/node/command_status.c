@@ -134,6 +134,33 @@ static void print_vault(const json_t *state) {
                                                                   : "");
 }
 
+static const char *retention_advice(const char *reason) {
+    return strstr(reason, "hold") ? "When the investigator has what is wanted: retention = on, and reload."
+           : strstr(reason, "was off, or its clock") || strstr(reason, "jumped") ||
+                   strstr(reason, "behind the last look")
+               ? "Is this machine's clock right? Then: veilleuse key retain DIR --go-on"
+           : strstr(reason, "are missing")
+               ? "Look for a copy that goes further. Then: veilleuse key retain DIR --go-on"
+               : NULL;
+}
+
+/* When old epochs go, and what keeps them from it. */
+static void print_retention(const json_t *state) {
+    const json_t *retention = json_object_get(state, "retention");
+    const char *reason = text_at(retention, "waits"), *advice = retention_advice(reason);
+    if (!json_is_object(retention))
+        return;
+    if (*reason)
+        printf("retention waits: %s\n", reason);
+    else if (number_at(retention, "days") == 0)
+        printf("retention  nothing is ever erased (retention_days = 0)\n");
+    else
+        printf("retention  %llu days after its newest entry an epoch is erased\n",
+               number_at(retention, "days"));
+    if (*reason && advice)
+        printf("           -> %s\n", advice);
+}
+
 static void print_listeners(const json_t *state) {
     const json_t *listeners = json_object_get(state, "listeners");
     for (size_t i = 0; i < json_array_size(listeners); i++) {
@@ -214,6 +241,7 @@ static void print_state(const char *dir, json_t *state) {
     print_head(state);
     print_problems(state);
     print_vault(state);
+    print_retention(state);
     print_feeds(dir);
     print_listeners(state);
     print_roles(state);

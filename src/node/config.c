@@ -12,8 +12,11 @@ enum value_kind {
     VALUE_YES_NO,
     VALUE_CHARACTERS,
     VALUE_UNKNOWN,
+    VALUE_RETENTION,
     VALUE_FEED
 };
+
+#define RETENTION_DAYS_MAX 36500
 
 static const struct key {
     const char *name;
@@ -46,6 +49,10 @@ static const struct key {
      "How many senders may be connected at once."},
     {"reserve_bytes", VALUE_COUNT, offsetof(struct config, reserve_bytes),
      "Space on the disk that messages may not use, kept for what people enter."},
+    {"retention_days", VALUE_COUNT, offsetof(struct config, retention_days),
+     "An epoch of the vault is erased so many days after its newest entry came; what still counts is stated again. 0: never."},
+    {"retention", VALUE_RETENTION, offsetof(struct config, is_retention_held),
+     "on; hold: nothing is erased until this says `on` again (an investigator's word)."},
     {"demo", VALUE_YES_NO, offsetof(struct config, is_demo),
      "yes: every page says that its patients are invented."},
 };
@@ -63,6 +70,7 @@ void config_default(struct config *config) {
         .message_bytes_max = 64 << 20,
         .connection_count_max = 4096,
         .reserve_bytes = 256 << 20,
+        .retention_days = 400,
     };
 }
 
@@ -169,6 +177,8 @@ static bool take_value(struct config *config, const struct key *key, struct byte
         return take_choice(member, value, "yes", "no");
     case VALUE_UNKNOWN:
         return take_choice(member, value, "AE", "AA");
+    case VALUE_RETENTION:
+        return take_choice(member, value, "hold", "on");
     case VALUE_CHARACTERS:
         return take_characters(member, value);
     case VALUE_FEED:
@@ -227,6 +237,8 @@ enum err config_parse(struct config *config, struct bytes text, struct fault *fa
         return fault_set(fault, ERR_CONFIG, "veilleuse.conf: `site` is missing");
     if (config->late_s > config->silent_s)
         return fault_set(fault, ERR_CONFIG, "veilleuse.conf: late_s is more than silent_s");
+    if (config->retention_days > RETENTION_DAYS_MAX)
+        return fault_set(fault, ERR_CONFIG, "veilleuse.conf: retention_days is more than 36500");
     return ERR_OK;
 }
 
@@ -270,6 +282,9 @@ static void put_value(struct text *text, const struct config *config, const stru
         break;
     case VALUE_UNKNOWN:
         text_put_string(text, *(const bool *)member ? "AE" : "AA");
+        break;
+    case VALUE_RETENTION:
+        text_put_string(text, *(const bool *)member ? "hold" : "on");
         break;
     case VALUE_CHARACTERS: {
         enum hl7_charset set = *(const enum hl7_charset *)member;

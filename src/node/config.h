@@ -31,6 +31,8 @@ struct config {
     int64_t message_bytes_max;
     int64_t connection_count_max;
     int64_t reserve_bytes;
+    int64_t retention_days; /* 0: for ever */
+    bool is_retention_held; /* nothing is erased, whatever its age */
 };
 
 /* Read and check DIR/veilleuse.conf. */

@@ -1,4 +1,4 @@
-/* control.c - the supervisor's side of the control socket: status, a new chart generation, a link for import. */
+/* control.c - the supervisor's side of the control socket: status, a new chart generation, a link for import, what retention found. */
 #include "node/supervisor_state.h"
 
 #include <signal.h>
@@ -38,8 +38,23 @@ static void control_switch(struct control *control) {
     put_answer(control, ERR_OK, BYTES_NONE);
 }
 
+/* What the command found goes into the state as it came: it is of the same user, and is not parsed here. */
+static enum err control_retention(struct control *control, const struct ipc_frame *frame) {
+    struct supervisor *supervisor = control->supervisor;
+    struct bytes text;
+    enum err err = roles_get_text(frame, &text);
+    if (err || text.size > sizeof supervisor->retention)
+        return ERR_INPUT;
+    memcpy(supervisor->retention, text.data, text.size);
+    supervisor->retention_bytes = (uint32_t)text.size;
+    put_answer(control, ERR_OK, BYTES_NONE);
+    return ERR_OK;
+}
+
 static enum err control_frame(struct control *control, const struct ipc_frame *frame) {
     uint64_t number;
+    if (frame->type == CONTROL_RETENTION)
+        return control_retention(control, frame);
     enum err err = roles_get_number(frame, &number);
     if (err)
         return err;

@@ -1,6 +1,8 @@
 /* passphrase.c - where a passphrase comes from, and what it opens. */
 #include "node/passphrase.h"
 
+#include "roles/roles.h"
+
 #include <bsd/readpassphrase.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -149,6 +151,22 @@ enum err unlocking_need(struct unlocking *unlocking, const char *site_dir, struc
     passphrase_free(&passphrase);
     unlocking->is_done = !err;
     return err;
+}
+
+/* Whole and nothing behind it; then nobody can read it again. */
+enum err unlocking_take(struct unlocking *unlocking, struct fault *fault) {
+    static const struct vault_unlock none;
+    struct vault_unlock *unlock = vault_unlock_copy(&none);
+    char more;
+    if (!unlock)
+        return fault_set(fault, ERR_MEMORY, "no locked memory for keys");
+    bool good = sys_read(NULL, ROLE_UNLOCK_FD, unlock, sizeof *unlock) == sizeof *unlock &&
+                sys_read(NULL, ROLE_UNLOCK_FD, &more, 1) == 0;
+    sys_close(NULL, ROLE_UNLOCK_FD);
+    unlocking->unlock = unlock;
+    unlocking->is_done = true;
+    return good ? ERR_OK
+                : fault_set(fault, ERR_INPUT, "the supervisor did not say what unlocks the keys");
 }
 
 void unlocking_end(struct unlocking *unlocking) {

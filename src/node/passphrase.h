@@ -22,6 +22,8 @@ struct unlocking {
 };
 MUST_CHECK enum err unlocking_need(struct unlocking *unlocking, const char *site_dir,
                                    struct fault *fault);
+/* What the supervisor gives a role, or a command of its own, by ROLE_UNLOCK_FD. */
+MUST_CHECK enum err unlocking_take(struct unlocking *unlocking, struct fault *fault);
 void unlocking_end(struct unlocking *unlocking);
 /* Is there a file, a credential or a terminal to have one from? */
 bool passphrase_has_source(const char *file);

@@ -32,8 +32,8 @@ struct chart_role {
     bool is_careful, is_rebuild;
     /* A body that comes in pieces. */
     struct entry_message large;
-    uint8_t *large_body;
-    uint64_t large_filled;
+    bool is_large;
+    uint64_t large_given;
     struct arena large_arena;
     enum err failed;
 };
@@ -100,31 +100,29 @@ static enum err begin_large(struct chart_role *chart, const struct entry_message
     arena_clear(&chart->large_arena);
     for (size_t i = 0; i < sizeof views / sizeof views[0]; i++)
         *views[i] = arena_copy(&chart->large_arena, *views[i]);
-    chart->large_body = memory_alloc(1, entry->body_bytes);
-    chart->large_filled = 0;
-    return chart->large_body ? ERR_OK : ERR_MEMORY;
+    entry->body = BYTES_NONE;
+    chart->large_given = 0;
+    chart->is_large = true;
+    struct fault fault = {0};
+    enum err err = chart_writer_begin_large(chart->writer, &fault);
+    return err ? fail(chart, err, &fault) : ERR_OK;
 }
 
-static void forget_large(struct chart_role *chart) {
-    memory_free(chart->large_body);
-    chart->large_body = NULL;
-}
 
 static enum err take_piece(struct chart_role *chart, const struct ipc_frame *frame) {
     uint64_t token;
     struct bytes data;
     enum err err = roles_get_blob(frame, &token, &data);
-    struct vault_entry *entry = &chart->large.entry;
-    if (err || !chart->large_body || data.size > entry->body_bytes - chart->large_filled)
+    if (err || !chart->is_large || data.size > chart->large.given_bytes - chart->large_given)
         return ERR_INPUT;
-    memcpy(chart->large_body + chart->large_filled, data.data, data.size);
-    chart->large_filled += data.size;
-    if (chart->large_filled < entry->body_bytes)
+    if (chart->failed)
         return ERR_OK;
-    entry->body = bytes_from(chart->large_body, entry->body_bytes);
-    err = take(chart, &chart->large);
-    forget_large(chart);
-    return err;
+    chart_writer_feed_large(chart->writer, data);
+    chart->large_given += data.size;
+    if (chart->large_given < chart->large.given_bytes)
+        return ERR_OK;
+    chart->is_large = false;
+    return take(chart, &chart->large);
 }
 
 static enum err chart_frame(struct role_life *life, struct role_link *link,
@@ -139,9 +137,9 @@ static enum err chart_frame(struct role_life *life, struct role_link *link,
         return roles_get_number(frame, &chart->durable);
     case MESSAGE_ENTRY:
         err = roles_get_entry(frame, &message);
-        if (err || chart->large_body)
+        if (err || chart->is_large)
             return ERR_INPUT;
-        bool is_whole = message.entry.body.size == message.entry.body_bytes;
+        bool is_whole = message.entry.body.size == message.given_bytes;
         return is_whole ? take(chart, &message) : begin_large(chart, &message);
     case MESSAGE_ENTRY_DATA:
         return take_piece(chart, frame);
@@ -154,7 +152,7 @@ static void chart_link(struct role_life *life, struct role_link *link) {
     struct chart_role *chart = life->owner;
     if (link->peer != ROLE_OPEN)
         return;
-    forget_large(chart);
+    chart->is_large = false;
     chart->credit_used = 0;
     ask(chart, chart->next, CREDIT_STEP);
 }
@@ -264,7 +262,6 @@ int role_chart_main(const struct role_start *start) {
     chart->life.on_stop = chart_stop;
     err = roles_put_number(&chart->life.supervisor.ipc, MESSAGE_GENERATION, chart->generation);
     int code = err ? err_exit_code(err) : role_life_run(&chart->life);
-    forget_large(chart);
     arena_release(&chart->large_arena);
     role_life_release(&chart->life);
     chart_writer_close(chart->writer);

@@ -7,8 +7,9 @@
  *
  *   frames -> append (answer queued) -> ... end of round or batch full: settle = sync, answers released -> flushed
  */
+#include "chart/chart.h"
+#include "node/door.h"
 #include "node/role_main.h"
-#include "node/site.h"
 
 #include <stdio.h>
 
@@ -119,6 +120,10 @@ static struct vault_append append_of(const struct append_request *request,
         .role = request->role,
         .body = request->body,
         .body_bytes = request->body.size,
+        .is_restated = request->is_restated,
+        .restated_index = request->restated_index,
+        .restated_clock = request->restated_clock,
+        .restated_parts = request->restated_parts,
     };
     return (struct vault_append){entry, request->check_repeat, request->is_from_person};
 }
@@ -129,9 +134,13 @@ static void count_answer(struct commit *commit, enum err err, bool is_repeat) {
     commit->refused_count += err != ERR_OK;
 }
 
-/* Only messages from feeds, and what people enter; the vault's own kinds are made by the writer. */
-static bool kind_is_allowed(enum vault_kind kind) {
-    return kind == VAULT_MESSAGE || kind == VAULT_FACT || kind == VAULT_NOTE;
+/* Only messages from feeds, and what people enter; the vault's own kinds are made by the writer. What counts as written at
+ * another time than now, or lets go what was written, comes through the owner's door alone. */
+static bool is_allowed(const struct role_link *link, const struct append_request *request) {
+    enum vault_kind kind = request->kind;
+    bool is_owners = request->is_restated || bytes_is(request->media_type, CHART_LET_GO_MEDIA_TYPE);
+    return (kind == VAULT_MESSAGE || kind == VAULT_FACT || kind == VAULT_NOTE) &&
+           (!is_owners || link->peer == ROLE_IMPORT);
 }
 
 static void settle_when_ripe(struct commit *commit) {
@@ -143,7 +152,7 @@ static enum err take_append(struct commit *commit, struct role_link *link,
                             const struct ipc_frame *frame) {
     struct append_request request;
     enum err err = roles_get_append(frame, &request);
-    if (err || !kind_is_allowed(request.kind))
+    if (err || !is_allowed(link, &request))
         return ERR_INPUT;
     settle_when_ripe(commit);
     struct vault_entry entry;
@@ -210,7 +219,7 @@ static enum err take_blob_end(struct commit *commit, struct role_link *link,
                               const struct ipc_frame *frame) {
     struct append_request request;
     enum err err = roles_get_append(frame, &request);
-    if (err || !kind_is_allowed(request.kind))
+    if (err || !is_allowed(link, &request))
         return ERR_INPUT;
     settle_when_ripe(commit);
     struct open_blob *blob = find_blob(commit, link->peer, request.token);
@@ -232,27 +241,6 @@ static enum err take_blob_end(struct commit *commit, struct role_link *link,
     return ERR_OK;
 }
 
-static enum err obey(struct commit *commit, const struct keys_request *request, uint64_t *number,
-                     struct fault *fault) {
-    char why[129];
-    uint32_t count = 0;
-    enum err err;
-    switch (request->order) {
-    case KEYS_WRAP_PAST:
-        err = vault_writer_wrap_past(commit->writer, request->public_key.data, &count, fault);
-        *number = count;
-        return err;
-    case KEYS_ERASE:
-        snprintf(why, sizeof why, "%.*s", (int)request->why.size, (const char *)request->why.data);
-        err = vault_writer_erase_epoch(commit->writer, request->epoch, why, fault);
-        break;
-    default:
-        err = vault_writer_rotate(commit->writer, fault);
-    }
-    *number = vault_writer_epoch(commit->writer);
-    return err;
-}
-
 /* Orders about keys come from the command line, through the supervisor's door for its owner. */
 static enum err take_keys(struct commit *commit, struct role_link *link,
                           const struct ipc_frame *frame) {
@@ -264,7 +252,7 @@ static enum err take_keys(struct commit *commit, struct role_link *link,
     struct fault fault = {0};
     struct keys_answer answer = {0};
     char line[512] = "";
-    answer.err = obey(commit, &request, &answer.number, &fault);
+    answer.err = keys_obey(commit->writer, &request, &answer.number, &fault);
     if (answer.err) {
         fault_format(&fault, line, sizeof line);
         trace_fault("an order about keys was not carried out", &fault);

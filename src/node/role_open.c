@@ -3,20 +3,25 @@
  * Invariants
  *   Nothing beyond what commit called durable is ever given out.
  *   A consumer gets only what it asked for and has credit for; its link's room bounds what is under way.
+ *   A large body is given piece by piece, as there is room: nobody else waits for its end, and it is never held whole.
  */
 #include "node/role_main.h"
 
-#include <poll.h>
-
 #define ENTRIES_PER_ROUND 2000u
-#define BLOB_WAIT_MS      30000
+#define PIECES_PER_ROUND  64u
 #define PIECE_BYTES       65536u
 
 struct consumer {
     struct role_link *link;
     uint64_t token, next;
     uint64_t credit;
-    uint32_t bytes_max;
+};
+
+/* A large body on its way to somebody, a piece when there is room for it. */
+struct blob_way {
+    struct vault_blob_reader *reader; /* NULL: none */
+    struct role_link *link;
+    uint64_t token, left;
 };
 
 /* Requests of pages, waiting for their turn. */
@@ -31,79 +36,57 @@ struct open_role {
         is_viewer; /* of the past: nobody says what is durable, nor which epochs were erased meanwhile */
     struct vault_unlock *unlock; /* of a viewer, which reads the keys again and again */
     struct consumer chart;
+    struct blob_way to_chart, to_page;
     struct read_request pages[PAGE_REQUESTS_MAX];
     uint32_t page_first, page_count;
     int64_t reported_at;
 };
 
-struct blob_way {
-    struct role_link *link;
-    uint64_t token, left;
-};
+static bool has_room(const struct role_link *link) {
+    return ipc_room(&link->ipc) >= 3 * PIECE_BYTES;
+}
 
-/* Wait until the peer has taken enough; a large body is given in one go. */
-static enum err wait_for_room(struct role_link *link) {
-    while (ipc_room(&link->ipc) < 2 * PIECE_BYTES) {
-        enum err err = ipc_flush(&link->ipc);
-        if (err)
-            return err;
-        if (ipc_room(&link->ipc) >= 2 * PIECE_BYTES)
+/* ---- large bodies ---- */
+
+static void end_way(struct blob_way *way) {
+    vault_blob_close(way->reader);
+    *way = (struct blob_way){0};
+}
+
+/* True: it is done with, and *err says how. */
+static bool go_on(struct blob_way *way, unsigned piece_count, enum err *err, struct fault *fault) {
+    for (; way->reader && way->left > 0 && has_room(way->link); piece_count--) {
+        struct bytes piece;
+        if (piece_count == 0)
+            return false;
+        *err = vault_blob_next(way->reader, &piece, fault);
+        if (*err == ERR_MORE) /* its entry promised more */
+            *err = fault_set(fault, ERR_CORRUPT, "a blob is shorter than its entry says");
+        piece = bytes_first(piece, way->left);
+        if (!*err)
+            *err = roles_put_blob(&way->link->ipc, MESSAGE_ENTRY_DATA, way->token, piece);
+        if (*err)
             break;
-        struct pollfd poller = {.fd = link->ipc.fd, .events = POLLOUT};
-        if (poll(&poller, 1, BLOB_WAIT_MS) == 0)
-            return ERR_TIMEOUT;
+        way->left -= piece.size;
     }
-    return ERR_OK;
-}
-
-static enum err put_pieces(struct role_link *link, uint64_t token, struct bytes data) {
-    while (!bytes_is_empty(data)) {
-        struct bytes piece = bytes_first(data, PIECE_BYTES);
-        enum err err = wait_for_room(link);
-        if (!err)
-            err = roles_put_blob(&link->ipc, MESSAGE_ENTRY_DATA, token, piece);
-        if (err)
-            return err;
-        data = bytes_skip(data, piece.size);
-    }
-    return ERR_OK;
-}
-
-static enum err take_blob_piece(void *owner, struct bytes piece) {
-    struct blob_way *way = owner;
-    piece = bytes_first(piece, way->left);
-    way->left -= piece.size;
-    enum err err = put_pieces(way->link, way->token, piece);
-    /* The wanted part is given: an error of its own stops the rest. */
-    return err ? err : way->left == 0 ? ERR_INTERRUPTED : ERR_OK;
+    if (way->reader && !*err && way->left > 0)
+        return false;
+    end_way(way);
+    return true;
 }
 
 static enum err put_header(struct role_link *link, uint64_t token, uint64_t index,
                            const struct vault_entry *entry, struct bytes body,
-                           uint64_t body_bytes) {
-    struct entry_message message = {token, index, *entry};
+                           uint64_t given_bytes) {
+    struct entry_message message = {token, index, given_bytes, *entry};
     message.entry.body = body;
-    message.entry.body_bytes = body_bytes;
-    enum err err = wait_for_room(link);
-    return err ? err : roles_put_entry(&link->ipc, &message);
+    return roles_put_entry(&link->ipc, &message);
 }
 
-static enum err give_large(struct open_role *open, struct role_link *link, uint64_t token,
-                           uint64_t index, const struct vault_entry *entry, uint64_t wanted,
-                           struct fault *fault) {
-    enum err err = put_header(link, token, index, entry, BYTES_NONE, wanted);
-    if (err)
-        return err;
-    if (bytes_is_empty(entry->blob_name))
-        return put_pieces(link, token, bytes_first(entry->body, wanted));
-    struct blob_way way = {link, token, wanted};
-    err = vault_opener_blob(open->opener, entry, take_blob_piece, &way, fault);
-    return err == ERR_INTERRUPTED && way.left == 0 ? ERR_OK : err;
-}
-
-/* Give one entry. ERR_MORE: it does not exist yet. */
+/* Give one entry; of a large one the beginning, `way` has the rest. There is room for a frame. ERR_MORE: it does not exist
+ * yet. */
 static enum err give(struct open_role *open, struct role_link *link, uint64_t token, uint64_t index,
-                     uint32_t bytes_max, struct fault *fault) {
+                     uint32_t bytes_max, struct blob_way *way, struct fault *fault) {
     struct bytes sealed;
     struct vault_entry entry;
     enum err err = vault_reader_sealed(open->reader, index, open->durable, &sealed, fault);
@@ -115,58 +98,100 @@ static enum err give(struct open_role *open, struct role_link *link, uint64_t to
     } else if (err) {
         return err;
     }
-    if (entry.is_restated) /* it counts as said when it was said first */
-        entry.clock = entry.restated_clock;
     uint64_t wanted = bytes_max && bytes_max < entry.body_bytes ? bytes_max : entry.body_bytes;
     open->given_count++;
-    if (wanted <= PIECE_BYTES && bytes_is_empty(entry.blob_name))
+    if (bytes_is_empty(entry.blob_name))
         return put_header(link, token, index, &entry, bytes_first(entry.body, wanted), wanted);
-    return give_large(open, link, token, index, &entry, wanted, fault);
+    err = vault_blob_open(open->opener, &entry, &way->reader, fault);
+    if (!err)
+        err = put_header(link, token, index, &entry, BYTES_NONE, wanted);
+    way->link = link;
+    way->token = token;
+    way->left = wanted;
+    if (err || wanted == 0)
+        end_way(way);
+    return err;
+}
+
+/* ---- to the chart ---- */
+
+static void chart_fails(struct open_role *open, const struct fault *fault) {
+    trace_fault("an entry cannot be opened", fault);
+    open->failed_count++;
+    role_life_problem(&open->life,
+                      "an entry of the vault cannot be opened: the chart stands still");
+    open->chart.credit = 0;
+}
+
+static bool chart_wants(const struct open_role *open) {
+    const struct consumer *chart = &open->chart;
+    return chart->link && chart->link->is_open && has_room(chart->link) &&
+           (open->to_chart.reader || (chart->credit > 0 && chart->next < open->durable));
 }
 
 static void give_to_chart(struct open_role *open) {
     struct consumer *chart = &open->chart;
-    for (unsigned n = 0; n < ENTRIES_PER_ROUND && chart->link && chart->link->is_open &&
-                         chart->credit > 0 && chart->next < open->durable;
-         n++) {
-        if (ipc_room(&chart->link->ipc) < 3 * PIECE_BYTES)
-            return; /* go on when it has read */
+    for (unsigned n = 0; n < ENTRIES_PER_ROUND && chart_wants(open); n++) {
         struct fault fault = {0};
-        enum err err = give(open, chart->link, chart->token, chart->next, 0, &fault);
+        enum err err = ERR_OK;
+        if (!open->to_chart.reader) {
+            err = give(open, chart->link, chart->token, chart->next, 0, &open->to_chart, &fault);
+        } else if (!go_on(&open->to_chart, PIECES_PER_ROUND, &err, &fault)) {
+            return; /* pages have their turn */
+        }
         if (err) {
-            trace_fault("an entry cannot be opened", &fault);
-            open->failed_count++;
-            role_life_problem(&open->life, "an entry of the vault cannot be opened: the chart stands still");
-            chart->credit = 0;
+            chart_fails(open, &fault);
             return;
         }
+        if (open->to_chart.reader)
+            continue;
         chart->next++;
         chart->credit--;
     }
 }
 
+/* ---- to the pages ---- */
+
 /* In a viewer the keys are read for each entry and held no longer: one that was erased since must not live on here. */
 static enum err give_once(struct open_role *open, struct role_link *link,
                           const struct read_request *request, struct fault *fault) {
     if (!open->is_viewer)
-        return give(open, link, request->token, request->from, request->bytes_max, fault);
-    enum err err = vault_opener_open(&open->opener, open->life.sys, open->life.site_dir,
-                                     open->unlock, fault);
+        return give(open, link, request->token, request->from, request->bytes_max, &open->to_page,
+                    fault);
+    enum err err =
+        vault_opener_open(&open->opener, open->life.sys, open->life.site_dir, open->unlock, fault);
     if (!err)
-        err = give(open, link, request->token, request->from, request->bytes_max, fault);
+        err = give(open, link, request->token, request->from, request->bytes_max, &open->to_page,
+                   fault);
     vault_opener_close(open->opener);
     open->opener = NULL;
     return err;
 }
 
+static bool page_wants(const struct open_role *open) {
+    const struct role_link *web = &open->life.links[ROLE_WEB];
+    return web->is_open && has_room(web) && open->page_count > 0;
+}
+
+/* True: the request is done with, and *err says how. */
+static bool give_page(struct open_role *open, struct role_link *web,
+                      const struct read_request *request, enum err *err, struct fault *fault) {
+    *err = ERR_OK;
+    if (!open->to_page.reader && request->from >= open->durable)
+        *err = ERR_NOT_FOUND;
+    else if (!open->to_page.reader)
+        *err = give_once(open, web, request, fault);
+    return *err || !open->to_page.reader || go_on(&open->to_page, PIECES_PER_ROUND, err, fault);
+}
+
 static void give_to_pages(struct open_role *open) {
     struct role_link *web = &open->life.links[ROLE_WEB];
-    while (open->page_count > 0 && web->is_open) {
+    while (page_wants(open)) {
         struct read_request *request = &open->pages[open->page_first];
         struct fault fault = {0};
-        enum err err = ERR_NOT_FOUND;
-        if (request->from < open->durable)
-            err = give_once(open, web, request, &fault);
+        enum err err;
+        if (!give_page(open, web, request, &err, &fault))
+            return;
         if (err && roles_put_number(&web->ipc, MESSAGE_NO_ENTRY, request->token))
             return; /* its answers are full: later */
         open->page_first = (open->page_first + 1) % PAGE_REQUESTS_MAX;
@@ -188,8 +213,10 @@ static enum err take_read(struct open_role *open, struct role_link *link,
         return ERR_OK;
     }
     struct consumer *chart = &open->chart;
-    if (request.from != READ_MORE)
+    if (request.from != READ_MORE) {
         *chart = (struct consumer){.next = request.from};
+        end_way(&open->to_chart);
+    }
     chart->link = link;
     chart->token = request.token;
     chart->credit += request.count;
@@ -221,10 +248,13 @@ static void open_link(struct role_life *life, struct role_link *link) {
     struct open_role *open = life->owner;
     if (link->peer == ROLE_CHART) {
         open->chart = (struct consumer){0};
+        end_way(&open->to_chart);
         open->told_durable = UINT64_MAX;
     }
-    if (link->peer == ROLE_WEB)
+    if (link->peer == ROLE_WEB) {
         open->page_count = 0;
+        end_way(&open->to_page);
+    }
 }
 
 static void open_round(struct role_life *life) {
@@ -235,9 +265,7 @@ static void open_round(struct role_life *life) {
         open->told_durable = open->durable;
     give_to_pages(open);
     give_to_chart(open);
-    bool more = open->chart.credit > 0 && open->chart.next < open->durable && chart->is_open &&
-                ipc_room(&chart->ipc) >= 3 * PIECE_BYTES;
-    life->loop.tick_ms = more ? 0 : 100;
+    life->loop.tick_ms = chart_wants(open) || page_wants(open) ? 0 : 100;
     if (life->loop.monotonic_us - open->reported_at < US_PER_S)
         return;
     open->reported_at = life->loop.monotonic_us;
@@ -283,6 +311,8 @@ int role_open_main(const struct role_start *start) {
     open->life.on_round = open_round;
     int code = role_life_run(&open->life);
     role_life_release(&open->life);
+    end_way(&open->to_chart);
+    end_way(&open->to_page);
     vault_reader_close(open->reader);
     vault_opener_close(open->opener);
     vault_unlock_free(open->unlock);

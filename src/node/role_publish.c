@@ -16,6 +16,7 @@ struct publish {
     uint64_t durable, published, told;
     int64_t partial_at, reported_at;
     enum err failed;
+    bool has_looked; /* whether all that was signed is there: once, though nothing may be new */
 };
 
 static enum err publish_frame(struct role_life *life, struct role_link *link,
@@ -27,26 +28,6 @@ static enum err publish_frame(struct role_life *life, struct role_link *link,
         return ERR_INPUT;
     publish->durable = durable > publish->durable ? durable : publish->durable;
     return ERR_OK;
-}
-
-static bool work(struct publish *publish, bool whole_only) {
-    struct fault fault = {0};
-    enum err err = vault_publish(publish->publisher, publish->durable, whole_only,
-                                 &publish->published, &fault);
-    if (err) {
-        trace_fault("publishing failed", &fault);
-        publish->failed = err;
-        role_life_problem(&publish->life, err == ERR_FULL
-                                              ? "publishing waits: the disk is full"
-                                              : "publishing stopped: the vault must be looked at");
-    } else if (publish->failed) {
-        publish->failed = ERR_OK;
-        role_life_problem(&publish->life, NULL);
-    }
-    if (!err && vault_publisher_lost_from(publish->publisher) != UINT64_MAX)
-        role_life_problem(&publish->life, "entries that were signed once are missing here: the disk "
-                                          "was restored, or damaged; look for a copy");
-    return !err;
 }
 
 static void report(struct publish *publish) {
@@ -70,16 +51,53 @@ static void report(struct publish *publish) {
     role_life_report(&publish->life, text_bytes(&text));
 }
 
+static bool work(struct publish *publish, bool whole_only) {
+    struct fault fault = {0};
+    enum err err = vault_publish(publish->publisher, publish->durable, whole_only,
+                                 &publish->published, &fault);
+    if (err) {
+        trace_fault("publishing failed", &fault);
+        publish->failed = err;
+        role_life_problem(&publish->life, err == ERR_FULL
+                                              ? "publishing waits: the disk is full"
+                                              : "publishing stopped: the vault must be looked at");
+    } else if (publish->failed) {
+        publish->failed = ERR_OK;
+        role_life_problem(&publish->life, NULL);
+    }
+    publish->has_looked |= !err;
+    if (!err && vault_publisher_lost_from(publish->publisher) != UINT64_MAX) {
+        report(publish); /* from where on, before that it is so */
+        role_life_problem(&publish->life,
+                          "entries that were signed once are missing here: the disk "
+                          "was restored, or damaged; look for a copy");
+    }
+    return !err;
+}
+
 static bool may_work(const struct publish *publish) {
     return publish->failed == ERR_OK || publish->failed == ERR_FULL;
+}
+
+/* At a clean stop everything durable is published, so that a copy made then is complete. Commit has ended before: what it said
+ * last may still lie in the link, which ends behind it. */
+static void publish_stop(struct role_life *life) {
+    struct publish *publish = life->owner;
+    if (life->links[ROLE_COMMIT].is_open)
+        return;
+    while (publish->published < publish->durable && may_work(publish))
+        if (!work(publish, false))
+            break;
+    life->loop.is_stopping = true;
 }
 
 static void publish_round(struct role_life *life) {
     struct publish *publish = life->owner;
     int64_t now = life->loop.monotonic_us;
     bool whole = publish->durable / TLOG_TILE_WIDTH > publish->published / TLOG_TILE_WIDTH;
-    bool partial = publish->durable > publish->published &&
-                   now - publish->partial_at >= PARTIAL_EVERY_S * US_PER_S;
+    bool partial = (publish->durable > publish->published &&
+                    now - publish->partial_at >= PARTIAL_EVERY_S * US_PER_S) ||
+                   (publish->durable && !publish->has_looked);
     bool worked = false;
     /* After a full disk, try once a second and not at every round. */
     bool rest = publish->failed == ERR_FULL && now - publish->reported_at < US_PER_S;
@@ -89,6 +107,8 @@ static void publish_round(struct role_life *life) {
             publish->partial_at = now;
     }
     life->loop.tick_ms = worked && whole ? WORKING_TICK_MS : RESTING_TICK_MS;
+    if (life->is_stopping)
+        publish_stop(life);
     struct role_link *commit = &life->links[ROLE_COMMIT];
     if (publish->published != publish->told && commit->is_open &&
         !roles_put_number(&commit->ipc, MESSAGE_PUBLISHED, publish->published))
@@ -103,15 +123,6 @@ static void publish_link(struct role_life *life, struct role_link *link) {
     struct publish *publish = life->owner;
     if (link->peer == ROLE_COMMIT)
         publish->told = UINT64_MAX;
-}
-
-/* At a clean stop everything durable is published, so that a copy made then is complete. */
-static void publish_stop(struct role_life *life) {
-    struct publish *publish = life->owner;
-    while (publish->published < publish->durable && may_work(publish))
-        if (!work(publish, false))
-            break;
-    life->loop.is_stopping = true;
 }
 
 int role_publish_main(const struct role_start *start) {

@@ -71,8 +71,16 @@ enum err site_role_lock(struct sys *sys, const char *site_dir, const char *role,
 
 enum err site_publish(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
                       uint64_t durable_size, struct fault *fault) {
+    uint64_t lost_from;
+    return site_publish_seeing(sys, site_dir, unlock, durable_size, &lost_from, fault);
+}
+
+enum err site_publish_seeing(struct sys *sys, const char *site_dir,
+                             const struct vault_unlock *unlock, uint64_t durable_size,
+                             uint64_t *lost_from, struct fault *fault) {
     struct vault_publisher *publisher = NULL;
     int lock_fd;
+    *lost_from = UINT64_MAX;
     enum err err = site_role_lock(sys, site_dir, "publish", &lock_fd, fault);
     if (err)
         return err;
@@ -80,6 +88,7 @@ enum err site_publish(struct sys *sys, const char *site_dir, const struct vault_
         err = vault_publisher_open(&publisher, sys, site_dir, unlock, NULL, fault);
     for (uint64_t published = 0; !err && published < durable_size;)
         err = vault_publish(publisher, durable_size, false, &published, fault);
+    *lost_from = publisher ? vault_publisher_lost_from(publisher) : UINT64_MAX;
     vault_publisher_close(publisher);
     sys_close(sys, lock_fd);
     return err;
@@ -162,14 +171,9 @@ enum err ipc_wait_frame(struct ipc *ipc, int timeout_ms, struct ipc_frame *frame
     }
 }
 
-enum err control_ask(struct ipc *ipc, enum control_message request, uint64_t number,
-                     struct bytes *answer, int *fd, struct fault *fault) {
+static enum err await_answer(struct ipc *ipc, struct bytes *answer, int *fd, struct fault *fault) {
     struct ipc_frame frame;
-    ipc_put_begin(ipc, (uint16_t)request);
-    ipc_put_u64(ipc, number);
-    enum err err = ipc_put_end(ipc);
-    if (!err)
-        err = ipc_wait_frame(ipc, CONTROL_TIMEOUT_MS, &frame);
+    enum err err = ipc_wait_frame(ipc, CONTROL_TIMEOUT_MS, &frame);
     if (err)
         return fault_set(fault, err, "the node does not answer");
     if (fd)
@@ -186,67 +190,62 @@ enum err control_ask(struct ipc *ipc, enum control_message request, uint64_t num
     return code ? fault_set(fault, (enum err)code, "the node refused") : ERR_OK;
 }
 
-struct gather {
-    uint8_t *body;
-    uint64_t filled, size;
-};
-
-static enum err gather_piece(void *owner, struct bytes piece) {
-    struct gather *gather = owner;
-    if (piece.size > gather->size - gather->filled)
-        return ERR_CORRUPT;
-    memcpy(gather->body + gather->filled, piece.data, piece.size);
-    gather->filled += piece.size;
-    return ERR_OK;
+enum err control_ask(struct ipc *ipc, enum control_message request, uint64_t number,
+                     struct bytes *answer, int *fd, struct fault *fault) {
+    ipc_put_begin(ipc, (uint16_t)request);
+    ipc_put_u64(ipc, number);
+    enum err err = ipc_put_end(ipc);
+    return err ? fault_set(fault, err, "the node takes no question")
+               : await_answer(ipc, answer, fd, fault);
 }
 
-static enum err take_whole(struct vault_opener *opener, uint64_t index, struct vault_entry *entry,
-                           site_take take, void *owner, struct fault *fault) {
-    struct gather gather = {memory_alloc(1, entry->body_bytes + 1), 0, entry->body_bytes};
-    if (!gather.body)
-        return fault_set(fault, ERR_MEMORY, "no memory for a large body");
-    enum err err = vault_opener_blob(opener, entry, gather_piece, &gather, fault);
-    if (!err) {
-        entry->body = bytes_from(gather.body, gather.filled);
-        err = take(owner, index, entry, fault);
-    }
-    memory_free(gather.body);
-    return err;
+enum err control_tell(struct ipc *ipc, enum control_message request, struct bytes text,
+                      struct fault *fault) {
+    struct bytes answer;
+    ipc_put_begin(ipc, (uint16_t)request);
+    ipc_put_bytes(ipc, text);
+    enum err err = ipc_put_end(ipc);
+    return err ? fault_set(fault, err, "the node takes no word")
+               : await_answer(ipc, &answer, NULL, fault);
+}
+
+enum err site_entry_body(const struct site_entry *entry, vault_take take, void *owner,
+                         struct fault *fault) {
+    if (site_entry_is_large(entry))
+        return vault_opener_blob(entry->opener, &entry->entry, take, owner, fault);
+    return bytes_is_empty(entry->entry.body) ? ERR_OK : take(owner, entry->entry.body);
 }
 
 struct walk {
     const struct vault_unlock *unlock;
     uint64_t from, to;
-    bool whole_blobs;
-    site_wants wants; /* NULL: all */
     site_take take;
     void *owner;
 };
+
+static enum err unseal(struct vault_opener *opener, struct bytes sealed, struct site_entry *entry,
+                       struct fault *fault) {
+    enum err err = vault_opener_unseal(opener, sealed, &entry->entry, NULL);
+    if (err == ERR_NOT_FOUND) {
+        vault_entry_erased(&entry->entry);
+        err = ERR_OK;
+    }
+    return err ? fault_set_at(fault, err, "this entry cannot be read, number", entry->index)
+               : ERR_OK;
+}
 
 static enum err each_entry(struct vault_reader *reader, struct vault_opener *opener,
                            const struct walk *walk, struct fault *fault) {
     for (uint64_t index = walk->from; index < walk->to; index++) {
         struct bytes sealed;
-        struct vault_entry entry;
+        struct site_entry entry = {.index = index, .opener = opener};
         enum err err = vault_reader_sealed(reader, index, UINT64_MAX, &sealed, fault);
         if (err == ERR_MORE)
             return ERR_OK;
         if (!err)
-            err = vault_opener_unseal(opener, sealed, &entry, NULL);
-        if (err == ERR_NOT_FOUND) {
-            vault_entry_erased(&entry);
-            err = ERR_OK;
-        }
-        if (err)
-            return fault_set_at(fault, err, "this entry cannot be read, number", index);
-        if (entry.is_restated)
-            entry.clock = entry.restated_clock;
-        if (walk->wants && !walk->wants(walk->owner, index, &entry))
-            continue;
-        if (walk->whole_blobs && !bytes_is_empty(entry.blob_name))
-            err = take_whole(opener, index, &entry, walk->take, walk->owner, fault);
-        else
-            err = walk->take(walk->owner, index, &entry, fault);
+            err = unseal(opener, sealed, &entry, fault);
+        if (!err)
+            err = walk->take(walk->owner, &entry, fault);
         if (err)
             return err;
     }
@@ -272,17 +271,25 @@ static enum err walk_vault(struct sys *sys, const char *site_dir, const struct w
 }
 
 enum err site_each_entry(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
-                         uint64_t from, uint64_t to, bool whole_blobs, site_take take, void *owner,
+                         uint64_t from, uint64_t to, site_take take, void *owner,
                          struct fault *fault) {
-    struct walk walk = {unlock, from, to, whole_blobs, NULL, take, owner};
+    struct walk walk = {unlock, from, to, take, owner};
     return walk_vault(sys, site_dir, &walk, fault);
 }
 
-enum err site_each_wanted(struct sys *sys, const char *site_dir, const struct vault_unlock *unlock,
-                          uint64_t from, uint64_t to, site_wants wants, site_take take, void *owner,
-                          struct fault *fault) {
-    struct walk walk = {unlock, from, to, true, wants, take, owner};
-    return walk_vault(sys, site_dir, &walk, fault);
+/* What is durable is on the disk: it is counted there rather than in a report that is a second old. */
+uint64_t site_vault_size(const char *site_dir) {
+    char vault_dir[SITE_PATH_BYTES];
+    struct vault_reader *reader;
+    struct fault fault = {0};
+    uint64_t size = 0;
+    site_path(vault_dir, site_dir, "vault");
+    if (vault_reader_open(&reader, NULL, vault_dir, &fault))
+        return 0;
+    if (vault_reader_size(reader, &size, &fault))
+        size = 0;
+    vault_reader_close(reader);
+    return size;
 }
 
 int command_fail(enum err err, const struct fault *fault) {

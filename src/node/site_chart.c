@@ -15,6 +15,7 @@
 
 #define BATCH_ENTRIES 20000u
 #define MAKING_SUFFIX ".making"
+#define LOOK_EVERY_US 20000
 
 struct catch_up {
     struct chart_writer *writer;
@@ -28,24 +29,9 @@ struct catch_up {
     bool has_erased;
 };
 
-static enum err take(void *owner, uint64_t index, const struct vault_entry *entry,
-                     struct fault *fault) {
-    struct catch_up *up = owner;
-    enum err err = chart_writer_take(up->writer, index, entry, NULL, fault);
-    up->taken_count++;
-    if (entry->received_at > up->newest_received_at)
-        up->newest_received_at = entry->received_at;
-    if (!err && ++up->batch_count >= BATCH_ENTRIES) {
-        up->batch_count = 0;
-        err = chart_writer_commit(up->writer, fault);
-    }
-    return err;
-}
-
 /* Entries do not stand strictly in the order they were received: many connections, messages held while the disk was full, a
  * clock that was set back. So each is asked, to the end of the vault. */
-static bool wants(void *owner, uint64_t index, const struct vault_entry *entry) {
-    struct catch_up *up = owner;
+static bool is_wanted(struct catch_up *up, uint64_t index, const struct vault_entry *entry) {
     const struct past_limits *limits = up->limits;
     if (!limits)
         return true;
@@ -53,6 +39,9 @@ static bool wants(void *owner, uint64_t index, const struct vault_entry *entry) 
         up->has_erased = true;
         return false;
     }
+    /* A stay of which a part is erased already: what is left of it would look as if it had never ended. */
+    if (bytes_is(entry->media_type, CHART_LET_GO_MEDIA_TYPE))
+        return up->has_erased;
     if (index == limits->until_entry)
         up->limit_received_at = entry->received_at;
     up->doubtful_count += limits->until != INSTANT_NONE && (entry->flags & VAULT_CLOCK_DOUBTFUL);
@@ -62,15 +51,45 @@ static bool wants(void *owner, uint64_t index, const struct vault_entry *entry) 
            (limits->until_entry == CHART_NO_ENTRY || stands_at <= limits->until_entry);
 }
 
+static enum err take_piece(void *owner, struct bytes piece) {
+    struct catch_up *up = owner;
+    chart_writer_feed_large(up->writer, piece);
+    return ERR_OK;
+}
+
+static enum err take(void *owner, const struct site_entry *at, struct fault *fault) {
+    struct catch_up *up = owner;
+    const struct vault_entry *entry = &at->entry;
+    enum err err = ERR_OK;
+    if (!is_wanted(up, at->index, entry))
+        return ERR_OK;
+    if (site_entry_is_large(at)) {
+        err = chart_writer_begin_large(up->writer, fault);
+        if (!err)
+            err = site_entry_body(at, take_piece, up, fault);
+    }
+    if (!err)
+        err = chart_writer_take(up->writer, at->index, entry, NULL, fault);
+    up->taken_count++;
+    bool is_let_go = bytes_is(entry->media_type, CHART_LET_GO_MEDIA_TYPE);
+    if (entry->received_at > up->newest_received_at && !is_let_go)
+        up->newest_received_at = entry->received_at;
+    if (!err && ++up->batch_count >= BATCH_ENTRIES) {
+        up->batch_count = 0;
+        err = chart_writer_commit(up->writer, fault);
+    }
+    return err;
+}
+
 static enum err take_all(struct catch_up *up, const char *dir, struct fault *fault) {
     uint64_t from = chart_writer_applied(up->writer), to = UINT64_MAX;
     bool is_by_entry = up->limits && up->limits->until_entry != CHART_NO_ENTRY;
     if (is_by_entry)
         to = up->limits->until_entry + 1;
-    enum err err = site_each_wanted(NULL, dir, up->unlock, from, to, wants, take, up, fault);
+    enum err err = site_each_entry(NULL, dir, up->unlock, from, to, take, up, fault);
     /* Beyond the last entry wanted stand only restatements of what is erased below it. */
     if (!err && is_by_entry && up->has_erased)
-        err = site_each_wanted(NULL, dir, up->unlock, to, UINT64_MAX, wants, take, up, fault);
+        err = site_each_entry(NULL, dir, up->unlock, to, UINT64_MAX, take, up, fault);
     return err;
 }
 
@@ -121,6 +140,111 @@ enum err site_chart_make(const char *dir, const struct vault_unlock *unlock,
         err = chart_writer_settle(up.writer, fault);
     chart_writer_close(up.writer);
     *taken_count = up.taken_count;
+    return err;
+}
+
+/* ---- the current one ---- */
+
+enum err site_chart_bring_current_up(const char *dir, const struct vault_unlock *unlock,
+                                     const struct config *config, struct fault *fault) {
+    char path[SITE_PATH_BYTES];
+    uint64_t generation = 0, taken;
+    enum err err = chart_current_path(NULL, dir, path, sizeof path, &generation, fault);
+    if (!err)
+        err = site_chart_bring_up(dir, unlock, path, config, &taken, fault);
+    if (err != ERR_NOT_FOUND && err != ERR_STATE && err != ERR_CORRUPT)
+        return err;
+    *fault = (struct fault){0};
+    err = site_chart_make(dir, unlock, config, generation + 1, &taken, fault);
+    return err ? err : chart_switch_to(NULL, dir, generation + 1, fault);
+}
+
+static uint64_t applied_now(const char *dir) {
+    char path[SITE_PATH_BYTES];
+    uint64_t generation;
+    struct chart_reader *reader;
+    struct chart_state state = {0};
+    struct fault fault = {0};
+    if (chart_current_path(NULL, dir, path, sizeof path, &generation, &fault) ||
+        chart_reader_open(&reader, path, &fault))
+        return 0;
+    if (chart_state(reader, &state, &fault))
+        state.applied = 0;
+    chart_reader_close(reader);
+    return state.applied;
+}
+
+enum err site_chart_wait(const char *dir, uint64_t wanted, int64_t patience_us,
+                         struct fault *fault) {
+    int64_t start = sys_monotonic_us(NULL);
+    uint64_t applied;
+    while ((applied = applied_now(dir)) < wanted) {
+        if (sys_monotonic_us(NULL) - start > patience_us)
+            return fault_set_at(fault, ERR_TIMEOUT, "the chart is behind; entries in it:", applied);
+        usleep(LOOK_EVERY_US);
+    }
+    return ERR_OK;
+}
+
+static enum err tell_node(const char *dir, uint64_t generation, struct fault *fault) {
+    struct ipc ipc;
+    struct bytes text;
+    enum err err = control_connect(NULL, dir, &ipc, fault);
+    if (!err) {
+        err = control_ask(&ipc, CONTROL_SWITCH, generation, &text, NULL, fault);
+        ipc_release(&ipc);
+    }
+    return err;
+}
+
+static void erased_path(char path[SITE_PATH_BYTES], const char *dir) {
+    snprintf(path, SITE_PATH_BYTES, "%s/cache/erased", dir);
+}
+
+int64_t site_chart_erased_since(const char *dir) {
+    char path[SITE_PATH_BYTES];
+    struct stat st;
+    erased_path(path, dir);
+    return sys_stat(NULL, path, &st) ? INSTANT_NONE : st.st_mtim.tv_sec * US_PER_S;
+}
+
+/* Of several erasings the first counts. */
+void site_chart_note_erased(const char *dir) {
+    char path[SITE_PATH_BYTES];
+    struct fault none = {0};
+    erased_path(path, dir);
+    if (site_chart_erased_since(dir) == INSTANT_NONE &&
+        sys_replace_file(NULL, path, BYTES("\n"), 0600, &none))
+        return; /* a cache: the next erasing is noted */
+}
+
+enum err site_chart_rebuild(const char *dir, const struct vault_unlock *unlock,
+                            const struct config *config, uint64_t *taken_count,
+                            struct fault *fault) {
+    char path[SITE_PATH_BYTES];
+    uint64_t generation = 0;
+    int lock_fd = -1;
+    bool is_ours = !site_lock(NULL, dir, &lock_fd, &(struct fault){0});
+    bool was_erased = site_chart_erased_since(dir) != INSTANT_NONE;
+    enum err err = chart_current_path(NULL, dir, path, sizeof path, &generation, fault);
+    if (err == ERR_NOT_FOUND) {
+        *fault = (struct fault){0};
+        err = ERR_OK;
+    }
+    /* Taken away first: what is erased from here on may be in the new chart already. */
+    erased_path(path, dir);
+    if (was_erased && sys_unlink(NULL, path))
+        was_erased = false;
+    if (!err)
+        err = site_chart_make(dir, unlock, config, generation + 1, taken_count, fault);
+    if (!err)
+        err = chart_switch_to(NULL, dir, generation + 1, fault);
+    if (!err && !is_ours)
+        err = tell_node(dir, generation + 1, fault);
+    if (err && was_erased)
+        site_chart_note_erased(dir);
+    if (is_ours)
+        sys_close(NULL, lock_fd);
     return err;
 }
 

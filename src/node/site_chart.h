@@ -20,6 +20,23 @@ MUST_CHECK enum err site_chart_make(const char *dir, const struct vault_unlock *
                                     const struct config *config, uint64_t generation,
                                     uint64_t *taken_count, struct fault *fault);
 
+/* The current chart takes in what it lacks, or is made anew where it cannot be used: with no node, under its lock. */
+MUST_CHECK enum err site_chart_bring_current_up(const char *dir, const struct vault_unlock *unlock,
+                                                const struct config *config, struct fault *fault);
+/* Wait until the running node's chart has taken in `wanted` entries. ERR_TIMEOUT: not within the time given;
+ * fault.at says how many are in it. */
+MUST_CHECK enum err site_chart_wait(const char *dir, uint64_t wanted, int64_t patience_us,
+                                    struct fault *fault);
+/* Make the next generation beside the living one, and switch to it: through the running node, or under its lock. */
+MUST_CHECK enum err site_chart_rebuild(const char *dir, const struct vault_unlock *unlock,
+                                       const struct config *config, uint64_t *taken_count,
+                                       struct fault *fault);
+
+/* Something was erased that the chart still shows. Remembered in DIR/cache until the next rebuild. */
+void site_chart_note_erased(const char *dir);
+/* Since when, by this machine's clock; INSTANT_NONE: nothing that is known of. */
+int64_t site_chart_erased_since(const char *dir);
+
 struct past_limits {
     int64_t until;        /* received up to this moment, itself included; INSTANT_NONE: any */
     uint64_t until_entry; /* up to this entry, itself included; CHART_NO_ENTRY: any */

@@ -4,14 +4,19 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static void put_report(struct json *json, const char *name, const struct child *child) {
+/* JSON as it came; null before anything did. */
+static void put_as_it_came(struct json *json, const char *name, struct bytes value) {
     json_name(json, name);
-    if (child->report_bytes == 0) {
+    if (bytes_is_empty(value)) {
         json_put_null(json);
         return;
     }
-    text_put(json->text, bytes_from(child->report, child->report_bytes));
+    text_put(json->text, value);
     json->after_name = false;
+}
+
+static void put_report(struct json *json, const char *name, const struct child *child) {
+    put_as_it_came(json, name, bytes_from(child->report, child->report_bytes));
 }
 
 static const char *state_name(const struct child *child) {
@@ -96,6 +101,7 @@ struct bytes supervisor_state(struct supervisor *supervisor) {
     json_member_bool(&json, "ok", ok);
     put_report(&json, "vault", &supervisor->children[ROLE_COMMIT]);
     put_report(&json, "chart", &supervisor->children[ROLE_CHART]);
+    put_as_it_came(&json, "retention", bytes_from(supervisor->retention, supervisor->retention_bytes));
     json_name(&json, "listeners");
     json_array_begin(&json);
     put_listener(&json, "mllp", options->mllp_address);

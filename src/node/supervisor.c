@@ -100,14 +100,12 @@ static bool reads_keys(enum role role) {
     return role == ROLE_COMMIT || role == ROLE_PUBLISH || role == ROLE_OPEN;
 }
 
-/* What the role reads once, and nobody after it. It waits in the kernel, which never writes it to a disk; the other end is closed
- * before the role runs. *fd is -1 where nothing is to be unlocked. Returns an errno, or 0. */
-static int give_unlock(const struct supervisor *supervisor, enum role role, int *fd) {
+int give_unlock(const struct supervisor *supervisor, int *fd) {
     const struct vault_unlock *unlock = supervisor->options->unlock;
     struct sys *sys = supervisor->options->sys;
     int fds[2];
     *fd = -1;
-    if (!unlock || !reads_keys(role))
+    if (!unlock)
         return 0;
     if (sys_socketpair(sys, fds))
         return errno;
@@ -197,14 +195,14 @@ static void wait_to_start(struct child *child) {
 
 static void start_child(struct child *child) {
     struct supervisor *supervisor = child->supervisor;
-    int fds[2], unlock_fd;
+    int fds[2], unlock_fd = -1;
     struct fault fault = {0};
     if (ipc_pair(supervisor->options->sys, fds, &fault)) {
         trace_fault("no channel can be made", &fault);
         wait_to_start(child);
         return;
     }
-    int failed = give_unlock(supervisor, child->role, &unlock_fd);
+    int failed = reads_keys(child->role) ? give_unlock(supervisor, &unlock_fd) : 0;
     if (!failed)
         failed = spawn(child, fds[1], unlock_fd);
     sys_close(supervisor->options->sys, fds[1]);
@@ -359,10 +357,13 @@ static void role_ended(struct child *child, int status) {
 static void reap(struct supervisor *supervisor) {
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (helper_ended(supervisor, pid, status))
+            continue;
         for (unsigned i = 0; i < ROLE_COUNT; i++)
             if (supervisor->children[i].pid == pid)
                 role_ended(&supervisor->children[i], status);
+    }
 }
 
 static void stop_child(struct child *child) {
@@ -432,6 +433,7 @@ static void begin_stop(struct supervisor *supervisor) {
     supervisor->is_stopping = true;
     trace_info("stopping");
     notify(supervisor, "STOPPING=1");
+    helper_stop(supervisor);
     for (size_t i = 0; i < supervisor->role_count; i++)
         if (supervisor->children[supervisor->roles[i]].state == CHILD_WAITING)
             supervisor->children[supervisor->roles[i]].state = CHILD_ENDED;
@@ -451,6 +453,7 @@ static void take_new_configuration(struct supervisor *supervisor) {
     /* Roles read the file when they start; the sockets and the vault stay as they are. */
     static const enum role readers[] = {ROLE_FEEDS, ROLE_CHART, ROLE_WEB};
     trace_info("new configuration taken");
+    helper_hurry(supervisor);
     for (size_t i = 0; i < 3; i++) {
         struct child *child = &supervisor->children[readers[i]];
         if (child->pid > 0)
@@ -505,6 +508,7 @@ static void supervisor_round(void *owner) {
     if (!supervisor->is_announced)
         announce(supervisor);
     start_due(supervisor);
+    helper_round(supervisor);
     if (supervisor->is_stopping)
         stop_next(supervisor);
     if (supervisor->loop.monotonic_us - supervisor->state_sent_at < US_PER_S)

@@ -1,4 +1,4 @@
-/* supervisor_state.h - what the supervisor knows, shared by its three files: supervision, state, control socket. */
+/* supervisor_state.h - what the supervisor knows, shared by its files: supervision, state, control socket, own commands. */
 #ifndef NODE_SUPERVISOR_STATE_H
 #define NODE_SUPERVISOR_STATE_H
 
@@ -52,6 +52,12 @@ struct supervisor {
     unsigned stop_stage;
     int64_t stop_stage_at, started_at, state_sent_at;
     uint64_t generation;
+    /* The node's own commands, one after the other: what is due, and what is not said by a role. */
+    pid_t helper_pid; /* 0: none runs */
+    unsigned helper_next;
+    int64_t helper_at; /* monotonic */
+    uint32_t retention_bytes;
+    char retention[RETENTION_BYTES_MAX];
     char state[STATE_BYTES_MAX];
 };
 
@@ -60,6 +66,19 @@ void child_give_fd(struct child *child, enum role_message type, uint32_t argumen
 
 /* The node's state as JSON: a view into the supervisor until the next call; empty when it does not fit. */
 struct bytes supervisor_state(struct supervisor *supervisor);
+
+/* What a process that reads the site's keys reads once, by ROLE_UNLOCK_FD, and nobody after it. It waits in the kernel, which
+ * never writes it to a disk; the other end is closed before the process runs. *fd is -1 where nothing is to be unlocked. Returns
+ * an errno, or 0. */
+int give_unlock(const struct supervisor *supervisor, int *fd);
+
+/* helper.c: the node's own commands. Each round: start what is due. */
+void helper_round(struct supervisor *supervisor);
+/* Was it this process that ended? */
+bool helper_ended(struct supervisor *supervisor, pid_t pid, int status);
+/* Not in an hour, but now: the configuration is another. */
+void helper_hurry(struct supervisor *supervisor);
+void helper_stop(struct supervisor *supervisor);
 
 /* A command of the same user has come to the control socket. */
 void control_accept(struct loop_watch *watch, uint32_t ready);

@@ -139,14 +139,23 @@ static void link_broken(struct role_link *link, enum err err) {
     link->life->supervisor.is_paused = true;
 }
 
+/* A peer that takes nothing any more is gone. What it said before may still lie in the socket, and counts. */
+static void link_gone(struct role_link *link) {
+    enum err err = ERR_OK;
+    while (link->is_open && !link->is_paused && !err) {
+        enum err read = ipc_read(&link->ipc);
+        err = read && read != ERR_FULL ? read : link_frames(link);
+        if (read == ERR_STATE && link_frames(link))
+            break; /* its last words are none */
+    }
+    link_close(link);
+}
+
 static void link_ready(struct loop_watch *watch, uint32_t ready) {
     struct role_link *link = watch->owner;
-    if (ready & LOOP_WRITE) {
-        enum err err = ipc_flush(&link->ipc);
-        if (err) {
-            link_close(link);
-            return;
-        }
+    if ((ready & LOOP_WRITE) && ipc_flush(&link->ipc)) {
+        link_gone(link);
+        return;
     }
     for (int i = 0; (ready & LOOP_READ) && link->is_open && i < ROUNDS_PER_READ; i++) {
         enum err err = ipc_read(&link->ipc);
@@ -167,7 +176,7 @@ static void flush_link(struct role_link *link) {
     if (!link->is_open)
         return;
     if (ipc_has_output(&link->ipc) && ipc_flush(&link->ipc)) {
-        link_close(link);
+        link_gone(link);
         return;
     }
     if (link_watch(link))

@@ -22,14 +22,19 @@ bool role_from_name(const char *name, enum role *role) {
     return false;
 }
 
-enum { APPEND_CHECK_REPEAT = 1, APPEND_FROM_PERSON = 2 };
+enum { APPEND_CHECK_REPEAT = 1, APPEND_FROM_PERSON = 2, APPEND_RESTATED = 4 };
+
+static uint8_t append_bits(const struct append_request *request) {
+    return (uint8_t)((request->check_repeat ? APPEND_CHECK_REPEAT : 0) |
+                     (request->is_from_person ? APPEND_FROM_PERSON : 0) |
+                     (request->is_restated ? APPEND_RESTATED : 0));
+}
 
 enum err roles_put_append(struct ipc *ipc, enum role_message type,
                           const struct append_request *request) {
     ipc_put_begin(ipc, (uint16_t)type);
     ipc_put_u64(ipc, request->token);
-    ipc_put_u8(ipc, (uint8_t)((request->check_repeat ? APPEND_CHECK_REPEAT : 0) |
-                              (request->is_from_person ? APPEND_FROM_PERSON : 0)));
+    ipc_put_u8(ipc, append_bits(request));
     ipc_put_u8(ipc, (uint8_t)request->kind);
     ipc_put_u32(ipc, request->flags);
     ipc_put_u64(ipc, (uint64_t)request->received_at);
@@ -38,16 +43,22 @@ enum err roles_put_append(struct ipc *ipc, enum role_message type,
     ipc_put_bytes(ipc, request->author);
     ipc_put_bytes(ipc, request->role);
     ipc_put_bytes(ipc, request->body);
+    if (request->is_restated) {
+        ipc_put_u64(ipc, request->restated_index);
+        ipc_put_u64(ipc, request->restated_clock);
+        ipc_put_u32(ipc, request->restated_parts);
+    }
     return ipc_put_end(ipc);
 }
 
 enum err roles_get_append(const struct ipc_frame *frame, struct append_request *request) {
     struct ipc_reader reader;
     ipc_reader_init(&reader, frame->payload);
-    request->token = ipc_get_u64(&reader);
+    *request = (struct append_request){.token = ipc_get_u64(&reader)};
     uint8_t bits = ipc_get_u8(&reader);
     request->check_repeat = bits & APPEND_CHECK_REPEAT;
     request->is_from_person = bits & APPEND_FROM_PERSON;
+    request->is_restated = bits & APPEND_RESTATED;
     request->kind = (enum vault_kind)ipc_get_u8(&reader);
     request->flags = ipc_get_u32(&reader);
     request->received_at = (int64_t)ipc_get_u64(&reader);
@@ -56,6 +67,11 @@ enum err roles_get_append(const struct ipc_frame *frame, struct append_request *
     request->author = ipc_get_bytes(&reader);
     request->role = ipc_get_bytes(&reader);
     request->body = ipc_get_bytes(&reader);
+    if (request->is_restated) {
+        request->restated_index = ipc_get_u64(&reader);
+        request->restated_clock = ipc_get_u64(&reader);
+        request->restated_parts = ipc_get_u32(&reader);
+    }
     return ipc_reader_end(&reader);
 }
 
@@ -81,6 +97,7 @@ enum err roles_put_keys(struct ipc *ipc, const struct keys_request *request) {
     ipc_put_u32(ipc, request->epoch);
     ipc_put_bytes(ipc, request->public_key);
     ipc_put_bytes(ipc, request->why);
+    ipc_put_bytes(ipc, request->names);
     return ipc_put_end(ipc);
 }
 
@@ -92,12 +109,13 @@ enum err roles_get_keys(const struct ipc_frame *frame, struct keys_request *requ
     request->epoch = ipc_get_u32(&reader);
     request->public_key = ipc_get_bytes(&reader);
     request->why = ipc_get_bytes(&reader);
+    request->names = ipc_get_bytes(&reader);
     enum err err = ipc_reader_end(&reader);
     bool has_key = request->public_key.size == VAULT_PUBLIC_KEY_BYTES;
-    return !err && (order > KEYS_ERASE || (order == KEYS_WRAP_PAST && !has_key) ||
-                    request->why.size > 128)
-               ? ERR_INPUT
-               : err;
+    bool good = order <= KEYS_DROP_BLOBS && (order != KEYS_WRAP_PAST || has_key) &&
+                request->why.size <= 128 && request->names.size % TLOG_HASH_BYTES == 0 &&
+                request->names.size <= KEYS_BLOB_COUNT_MAX * TLOG_HASH_BYTES;
+    return !err && !good ? ERR_INPUT : err;
 }
 
 enum err roles_put_keys_done(struct ipc *ipc, const struct keys_answer *answer) {
@@ -204,6 +222,7 @@ enum err roles_put_entry(struct ipc *ipc, const struct entry_message *message) {
     ipc_put_begin(ipc, MESSAGE_ENTRY);
     ipc_put_u64(ipc, message->token);
     ipc_put_u64(ipc, message->index);
+    ipc_put_u64(ipc, message->given_bytes);
     ipc_put_u8(ipc, (uint8_t)entry->kind);
     ipc_put_u32(ipc, entry->flags);
     ipc_put_u64(ipc, entry->clock);
@@ -216,6 +235,12 @@ enum err roles_put_entry(struct ipc *ipc, const struct entry_message *message) {
     ipc_put_bytes(ipc, entry->digest);
     ipc_put_u64(ipc, entry->body_bytes);
     ipc_put_bytes(ipc, entry->body);
+    ipc_put_u8(ipc, entry->is_restated);
+    if (entry->is_restated) {
+        ipc_put_u64(ipc, entry->restated_index);
+        ipc_put_u64(ipc, entry->restated_clock);
+        ipc_put_u32(ipc, entry->restated_parts);
+    }
     return ipc_put_end(ipc);
 }
 
@@ -225,6 +250,8 @@ enum err roles_get_entry(const struct ipc_frame *frame, struct entry_message *me
     ipc_reader_init(&reader, frame->payload);
     message->token = ipc_get_u64(&reader);
     message->index = ipc_get_u64(&reader);
+    message->given_bytes = ipc_get_u64(&reader);
+    *entry = (struct vault_entry){0};
     entry->kind = (enum vault_kind)ipc_get_u8(&reader);
     entry->flags = ipc_get_u32(&reader);
     entry->clock = ipc_get_u64(&reader);
@@ -237,5 +264,11 @@ enum err roles_get_entry(const struct ipc_frame *frame, struct entry_message *me
     entry->digest = ipc_get_bytes(&reader);
     entry->body_bytes = ipc_get_u64(&reader);
     entry->body = ipc_get_bytes(&reader);
+    entry->is_restated = ipc_get_u8(&reader) != 0;
+    if (entry->is_restated) {
+        entry->restated_index = ipc_get_u64(&reader);
+        entry->restated_clock = ipc_get_u64(&reader);
+        entry->restated_parts = ipc_get_u32(&reader);
+    }
     return ipc_reader_end(&reader);
 }

@@ -73,6 +73,11 @@ struct append_request {  /* MESSAGE_APPEND, MESSAGE_BLOB_END (then body is its f
     uint32_t flags;      /* enum vault_flag */
     int64_t received_at;
     struct bytes media_type, source, author, role, body;
+    /* From import alone: what an older entry said, stated again (struct vault_entry). */
+    bool is_restated;
+    uint64_t restated_index;
+    hlc_stamp restated_clock;
+    uint32_t restated_parts;
 };
 MUST_CHECK enum err roles_put_append(struct ipc *ipc, enum role_message type, const struct append_request *request);
 MUST_CHECK enum err roles_get_append(const struct ipc_frame *frame, struct append_request *request);
@@ -100,18 +105,22 @@ MUST_CHECK enum err roles_get_text(const struct ipc_frame *frame, struct bytes *
 enum keys_order {
     KEYS_ROTATE,    /* begin the next epoch */
     KEYS_WRAP_PAST, /* wrap every epoch to public_key */
-    KEYS_ERASE      /* erase `epoch`; why: in words */
+    KEYS_ERASE,     /* erase `epoch`; why: in words */
+    KEYS_DROP_BLOBS /* remove the blobs `names` of `epoch`, which is erased */
 };
+/* So few at a time, because commit does nothing else meanwhile. */
+#define KEYS_BLOB_COUNT_MAX 64u
 struct keys_request {
     enum keys_order order;
     uint32_t epoch;
     struct bytes public_key, why;
+    struct bytes names; /* 32 bytes each */
 };
 MUST_CHECK enum err roles_put_keys(struct ipc *ipc, const struct keys_request *request);
 MUST_CHECK enum err roles_get_keys(const struct ipc_frame *frame, struct keys_request *request);
 struct keys_answer {
     enum err err;
-    uint64_t number;    /* the epoch in use; of KEYS_WRAP_PAST: how many epochs were wrapped */
+    uint64_t number;    /* the epoch in use; how many epochs were wrapped, blobs removed */
     struct bytes fault; /* what went wrong, in words */
 };
 MUST_CHECK enum err roles_put_keys_done(struct ipc *ipc, const struct keys_answer *answer);
@@ -127,8 +136,9 @@ struct read_request {
 MUST_CHECK enum err roles_put_read(struct ipc *ipc, const struct read_request *request);
 MUST_CHECK enum err roles_get_read(const struct ipc_frame *frame, struct read_request *request);
 
-struct entry_message {   /* MESSAGE_ENTRY: whole when body.size == body_bytes, else ENTRY_DATA frames follow */
+struct entry_message {   /* MESSAGE_ENTRY: all there when body.size == given_bytes, else ENTRY_DATA frames follow */
     uint64_t token, index;
+    uint64_t given_bytes; /* of the body: what was asked for, at most entry.body_bytes */
     struct vault_entry entry;
 };
 MUST_CHECK enum err roles_put_entry(struct ipc *ipc, const struct entry_message *message);

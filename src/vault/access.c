@@ -150,6 +150,68 @@ enum err vault_epoch_range(struct sys *sys, const char *site_dir, uint32_t epoch
     return err;
 }
 
+/* ---- what is erased ---- */
+
+/* Between two epochs that have their keys, all are erased; so are those before the first. */
+static enum err take_gap(struct vault_reader *reader, uint64_t size, uint64_t after,
+                         uint64_t before, vault_span_take take, void *owner, struct fault *fault) {
+    struct vault_span span;
+    if (after + 1 >= before)
+        return ERR_OK;
+    enum err err = find_first(reader, size, after + 1, &span.from, fault);
+    if (!err)
+        err = find_first(reader, size, before, &span.to, fault);
+    return err || span.from == span.to ? err : take(owner, &span);
+}
+
+enum err vault_erased_each(struct sys *sys, const char *site_dir, vault_span_take take, void *owner,
+                           struct fault *fault) {
+    char vault_dir[VAULT_PATH_BYTES_MAX];
+    struct vault_reader *reader = NULL;
+    struct epoch_list list = {0};
+    uint64_t size = 0, last = 0;
+    vault_path(vault_dir, site_dir, "vault");
+    enum err err = epochs_list(sys, vault_dir, &list, fault);
+    if (!err)
+        err = vault_reader_open(&reader, sys, vault_dir, fault);
+    if (!err)
+        err = vault_reader_size(reader, &size, fault);
+    for (size_t i = 0; i < list.count && !err; i++) {
+        err = take_gap(reader, size, last, list.epochs[i], take, owner, fault);
+        last = list.epochs[i];
+    }
+    vault_reader_close(reader);
+    epochs_release(&list);
+    return err;
+}
+
+enum err vault_blobs_each(struct sys *sys, const char *site_dir, const struct vault_span *span,
+                          vault_blob_take take, void *owner, struct fault *fault) {
+    char vault_dir[VAULT_PATH_BYTES_MAX], path[VAULT_PATH_BYTES_MAX];
+    struct vault_reader *reader = NULL;
+    vault_path(vault_dir, site_dir, "vault");
+    enum err err = vault_reader_open(&reader, sys, vault_dir, fault);
+    for (uint64_t index = span->from; index < span->to && !err; index++) {
+        char hex[2 * TLOG_HASH_BYTES + 1];
+        struct bytes stored;
+        struct seal_header header;
+        struct text text;
+        struct stat st;
+        err = vault_reader_sealed(reader, index, UINT64_MAX, &stored, fault);
+        if (!err && seal_header_read(stored, &header))
+            err = fault_set_at(fault, ERR_CORRUPT, "this entry is not of the form, number", index);
+        if (err || bytes_is_empty(header.blob_name))
+            continue;
+        text_init(&text, hex, sizeof hex);
+        text_put_hex(&text, header.blob_name);
+        vault_path(path, vault_dir, "blob/%.2s/%s", hex, hex);
+        if (!sys_stat(sys, path, &st))
+            err = take(owner, header.blob_name.data);
+    }
+    vault_reader_close(reader);
+    return err;
+}
+
 enum err vault_epoch_identity(struct sys *sys, const char *site_dir,
                               const struct vault_unlock *unlock, uint32_t epoch,
                               uint8_t secret[VAULT_PUBLIC_KEY_BYTES], struct fault *fault) {

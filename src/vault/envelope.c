@@ -60,6 +60,8 @@ enum err envelope_put(const struct vault_entry *entry, uint8_t *out, size_t out_
     if (entry->is_restated) {
         put_u64(&text, 'i', entry->restated_index);
         put_u64(&text, 'w', entry->restated_clock);
+        if (entry->restated_parts)
+            put_u64(&text, 'h', entry->restated_parts);
     }
     text_put_char(&text, 'B');
     text_put(&text, entry->body);
@@ -104,6 +106,10 @@ static enum err take_field(struct vault_entry *entry, uint8_t tag, struct bytes 
     case 'w':
         good = number_of(value, &entry->restated_clock);
         entry->is_restated = true;
+        break;
+    case 'h':
+        good = number_of(value, &number) && number <= UINT32_MAX;
+        entry->restated_parts = (uint32_t)number;
         break;
     case 'm':
         entry->media_type = value;

@@ -45,12 +45,12 @@ static void put_epoch_file(struct text *text, uint32_t epoch, const uint8_t key[
 }
 
 enum err epoch_file_write(struct sys *sys, const char *vault_dir, uint32_t epoch, unsigned nth,
-                          const uint8_t key[KEY_BYTES], const struct recipients *recipients,
-                          struct fault *fault) {
+                          const char *end, const uint8_t key[KEY_BYTES],
+                          const struct recipients *recipients, struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX], name[EPOCH_FILE_BYTES_MAX];
     struct stat st;
     epoch_file_name(name, epoch, nth);
-    vault_path(path, vault_dir, "keys/%s", name);
+    vault_path(path, vault_dir, "keys/%s%s", name, end);
     if (!sys_stat(sys, path, &st))
         return fault_set_subject(fault, ERR_STATE, "there is such a key already", path);
     if (errno != ENOENT)

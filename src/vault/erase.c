@@ -1,7 +1,9 @@
 /* erase.c - an epoch is erased by removing its key: what was sealed under it stays in the tree and is readable by nobody.
  *
  *   a note says so, durable --> keys/<epoch>.<n>, ..., keys/<epoch> removed, directory synced --> forgotten in memory
- *   A crash in between leaves the note and some files: erasing again ends it. */
+ *   --> its blobs removed, when the caller names them
+ *   A crash in between leaves the note and some files: erasing again ends it. Blobs go last, because an entry that can be
+ *   read must have its blob. */
 #include "vault/writer.h"
 
 #include <assert.h>
@@ -71,4 +73,42 @@ enum err vault_writer_erase_epoch(struct vault_writer *writer, uint32_t epoch, c
     }
     epoch_keys_forget(writer->keys, epoch);
     return remove_files(writer, epoch, fault);
+}
+
+/* ---- blobs ---- */
+
+static bool is_erased(struct vault_writer *writer, uint32_t epoch) {
+    char path[VAULT_PATH_BYTES_MAX];
+    struct stat st;
+    vault_path(path, writer->vault_dir, "keys/%u", epoch);
+    return epoch < writer->epoch && sys_stat(writer->sys, path, &st) && errno == ENOENT;
+}
+
+/* Not synced: the key is gone for good, and a file that a power cut brings back is still closed to everybody. */
+static enum err drop_blob(struct vault_writer *writer, struct bytes name, uint64_t *dropped,
+                          struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX], hex[2 * TLOG_HASH_BYTES + 1];
+    struct text text;
+    text_init(&text, hex, sizeof hex);
+    text_put_hex(&text, name);
+    vault_path(path, writer->vault_dir, "blob/%.2s/%s", hex, hex);
+    if (sys_unlink(writer->sys, path))
+        return errno == ENOENT
+                   ? ERR_OK
+                   : fault_set_errno(fault, ERR_IO, errno, "a blob cannot be removed", path);
+    ++*dropped;
+    return ERR_OK;
+}
+
+enum err vault_writer_drop_blobs(struct vault_writer *writer, uint32_t epoch, struct bytes names,
+                                 uint64_t *dropped, struct fault *fault) {
+    *dropped = 0;
+    if (writer->is_suspect)
+        return fault_set(fault, ERR_STATE, "the vault is suspect: the disk failed");
+    if (!is_erased(writer, epoch))
+        return fault_set_at(fault, ERR_STATE, "these blobs can still be read, of epoch", epoch);
+    enum err err = ERR_OK;
+    for (; names.size >= TLOG_HASH_BYTES && !err; names = bytes_skip(names, TLOG_HASH_BYTES))
+        err = drop_blob(writer, bytes_first(names, TLOG_HASH_BYTES), dropped, fault);
+    return err;
 }

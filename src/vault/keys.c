@@ -90,7 +90,7 @@ static enum err write_first_epoch(struct sys *sys, const char *site_dir,
     if (sys_unlink(sys, path) && errno != ENOENT)
         return fault_set_errno(fault, ERR_IO, errno, "an unfinished key is in the way", path);
     randombytes_buf(key, sizeof key);
-    enum err err = epoch_file_write(sys, vault_dir, 1, 1, key, recipients, fault);
+    enum err err = epoch_file_write(sys, vault_dir, 1, 1, "", key, recipients, fault);
     sodium_memzero(key, sizeof key);
     return err;
 }

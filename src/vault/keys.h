@@ -93,9 +93,9 @@ void epochs_release(struct epoch_list *list);
 /* "<epoch>", or "<epoch>.<n>" for the n-th file of that epoch, n from 2. */
 #define EPOCH_FILE_BYTES_MAX 24u
 void epoch_file_name(char name[EPOCH_FILE_BYTES_MAX], uint32_t epoch, unsigned nth);
-/* Seal `key` to each recipient, durably. ERR_STATE: such a file stands already. */
+/* Seal `key` to each recipient, durably; the file's name is followed by `end`. ERR_STATE: such a file stands already. */
 MUST_CHECK enum err epoch_file_write(struct sys *sys, const char *vault_dir, uint32_t epoch,
-                                     unsigned nth, const uint8_t key[KEY_BYTES],
+                                     unsigned nth, const char *end, const uint8_t key[KEY_BYTES],
                                      const struct recipients *recipients, struct fault *fault);
 /* SHA-256 of vault/keys/<name>, which the log holds as an entry of kind VAULT_KEY. */
 MUST_CHECK enum err epoch_file_hash(struct sys *sys, const char *vault_dir, const char *name,

@@ -20,6 +20,14 @@ struct vault_opener {
     struct sealer *sealer;
     struct vault_reader *reader; /* for dictionaries; opened at need */
     uint32_t blob_epoch;         /* of the last entry unsealed: its blob is of the same epoch */
+};
+
+struct vault_blob_reader {
+    struct sys *sys;
+    char path[VAULT_PATH_BYTES_MAX];
+    int fd;
+    bool is_ended;
+    struct bytes in; /* of `sealed`: read, and not opened yet */
     struct age_reader age;
     uint8_t sealed[READ_BYTES], plain[AGE_CHUNK_BYTES];
 };
@@ -109,56 +117,97 @@ void vault_opener_forget(struct vault_opener *opener, uint32_t epoch) {
     epoch_keys_forget(opener->keys, epoch);
 }
 
-static enum err give(struct vault_opener *opener, size_t plain_bytes, vault_take take,
-                     void *owner) {
-    return plain_bytes ? take(owner, bytes_from(opener->plain, plain_bytes)) : ERR_OK;
-}
+/* ---- blobs ---- */
 
-static enum err read_file(struct vault_opener *opener, int fd, const char *path, vault_take take,
-                          void *owner, struct fault *fault) {
-    ssize_t size;
-    size_t plain_bytes;
-    enum err err;
-    while ((size = sys_read(opener->sys, fd, opener->sealed, sizeof opener->sealed)) > 0) {
-        struct bytes in = bytes_from(opener->sealed, (size_t)size);
-        while (!bytes_is_empty(in)) {
-            err = age_reader_feed(&opener->age, &in, opener->plain, &plain_bytes);
-            if (err)
-                return fault_set_subject(fault, err, "this blob cannot be opened", path);
-            err = give(opener, plain_bytes, take, owner);
-            if (err)
-                return err;
-        }
-    }
-    if (size < 0)
-        return fault_set_errno(fault, ERR_IO, errno, "a blob cannot be read", path);
-    err = age_reader_finish(&opener->age, opener->plain, &plain_bytes);
-    if (err)
-        return fault_set_subject(fault, err, "this blob cannot be opened", path);
-    return give(opener, plain_bytes, take, owner);
-}
-
-enum err vault_opener_blob(struct vault_opener *opener, const struct vault_entry *entry,
-                           vault_take take, void *owner, struct fault *fault) {
-    char hex[65], path[VAULT_PATH_BYTES_MAX];
-    uint8_t secret[KEY_BYTES];
+static enum err open_file(struct vault_blob_reader *reader, const char *vault_dir,
+                          struct bytes name, struct fault *fault) {
+    char hex[2 * TLOG_HASH_BYTES + 1];
     struct text text;
+    text_init(&text, hex, sizeof hex);
+    text_put_hex(&text, name);
+    vault_path(reader->path, vault_dir, "blob/%.2s/%s", hex, hex);
+    reader->fd = sys_open(reader->sys, reader->path, O_RDONLY, 0);
+    if (reader->fd < 0)
+        return fault_set_errno(fault, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
+                               "a blob cannot be read", reader->path);
+    return ERR_OK;
+}
+
+enum err vault_blob_open(struct vault_opener *opener, const struct vault_entry *entry,
+                         struct vault_blob_reader **out, struct fault *fault) {
+    uint8_t secret[KEY_BYTES];
     const uint8_t *key;
     if (entry->blob_name.size != TLOG_HASH_BYTES ||
         epoch_keys_find(opener->keys, opener->blob_epoch, &key, NULL))
         return fault_set(fault, ERR_STATE, "this entry has no blob that can be opened");
-    text_init(&text, hex, sizeof hex);
-    text_put_hex(&text, entry->blob_name);
-    vault_path(path, opener->vault_dir, "blob/%.2s/%s", hex, hex);
-    int fd = sys_open(opener->sys, path, O_RDONLY, 0);
-    if (fd < 0)
-        return fault_set_errno(fault, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
-                               "a blob cannot be read", path);
+    struct vault_blob_reader *reader = memory_alloc(1, sizeof *reader);
+    if (!reader)
+        return fault_set(fault, ERR_MEMORY, "no memory for a blob");
+    reader->sys = opener->sys;
     epoch_blob_secret(key, secret);
-    age_reader_init(&opener->age, secret);
+    age_reader_init(&reader->age, secret);
     sodium_memzero(secret, sizeof secret);
-    enum err err = read_file(opener, fd, path, take, owner, fault);
-    age_reader_clear(&opener->age);
-    sys_close(opener->sys, fd);
+    enum err err = open_file(reader, opener->vault_dir, entry->blob_name, fault);
+    if (err)
+        vault_blob_close(reader);
+    else
+        *out = reader;
     return err;
+}
+
+void vault_blob_close(struct vault_blob_reader *reader) {
+    if (!reader)
+        return;
+    if (reader->fd >= 0)
+        sys_close(reader->sys, reader->fd);
+    sodium_memzero(reader, sizeof *reader);
+    memory_free(reader);
+}
+
+static enum err read_more(struct vault_blob_reader *reader, struct fault *fault) {
+    ssize_t size = sys_read(reader->sys, reader->fd, reader->sealed, sizeof reader->sealed);
+    if (size < 0)
+        return fault_set_errno(fault, ERR_IO, errno, "a blob cannot be read", reader->path);
+    reader->in = bytes_from(reader->sealed, (size_t)size);
+    return ERR_OK;
+}
+
+enum err vault_blob_next(struct vault_blob_reader *reader, struct bytes *piece,
+                         struct fault *fault) {
+    size_t size = 0;
+    enum err err = ERR_OK;
+    while (!err && size == 0 && !reader->is_ended) {
+        if (bytes_is_empty(reader->in))
+            err = read_more(reader, fault);
+        if (err)
+            return err;
+        if (bytes_is_empty(reader->in)) {
+            reader->is_ended = true;
+            err = age_reader_finish(&reader->age, reader->plain, &size);
+        } else {
+            err = age_reader_feed(&reader->age, &reader->in, reader->plain, &size);
+        }
+    }
+    *piece = bytes_from(reader->plain, size);
+    if (err)
+        return fault_set_subject(fault, err, "this blob cannot be opened", reader->path);
+    return size ? ERR_OK : ERR_MORE;
+}
+
+enum err vault_opener_blob(struct vault_opener *opener, const struct vault_entry *entry,
+                           vault_take take, void *owner, struct fault *fault) {
+    struct vault_blob_reader *reader;
+    struct bytes piece;
+    enum err err = vault_blob_open(opener, entry, &reader, fault);
+    if (err)
+        return err;
+    bool is_over = false;
+    while (!err && !is_over) {
+        err = vault_blob_next(reader, &piece, fault);
+        is_over = err == ERR_MORE;
+        if (!err)
+            err = take(owner, piece);
+    }
+    vault_blob_close(reader);
+    return is_over ? ERR_OK : err;
 }

@@ -42,7 +42,8 @@ static void take_repeat(struct vault_writer *writer, uint64_t index,
     uint8_t record[REPEAT_RECORD_BYTES];
     if (entry->digest.size != DIGEST_BYTES || index < writer->repeats.known_size)
         return;
-    repeats_add(&writer->repeats, entry->digest.data, index, entry->received_at);
+    repeats_add(&writer->repeats, entry->digest.data, index,
+                entry->is_restated ? hlc_ms(entry->clock) * US_PER_MS : entry->received_at);
     repeat_record_put(record, entry->digest.data, index);
     repeats_save(&writer->repeats, writer->sys, bytes_from(record, sizeof record));
 }

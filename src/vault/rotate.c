@@ -23,14 +23,16 @@
 
 /* ---- beginning ---- */
 
-static enum err append_key_entry(struct vault_writer *writer, uint32_t epoch, unsigned nth,
-                                 struct fault *fault) {
+enum err writer_append_key(struct vault_writer *writer, uint32_t epoch, unsigned nth,
+                           const char *end, struct fault *fault) {
     uint8_t hash[TLOG_HASH_BYTES];
-    char name[EPOCH_FILE_BYTES_MAX], source[EPOCH_FILE_BYTES_MAX + 16];
+    char name[EPOCH_FILE_BYTES_MAX], file[EPOCH_FILE_BYTES_MAX + 8],
+        source[EPOCH_FILE_BYTES_MAX + 16];
     uint64_t index;
     epoch_file_name(name, epoch, nth);
+    snprintf(file, sizeof file, "%s%s", name, end);
     snprintf(source, sizeof source, "vault/keys/%s", name);
-    enum err err = epoch_file_hash(writer->sys, writer->vault_dir, name, hash, fault);
+    enum err err = epoch_file_hash(writer->sys, writer->vault_dir, file, hash, fault);
     struct vault_entry entry = {
         .kind = VAULT_KEY,
         .media_type = BYTES("application/octet-stream"),
@@ -69,7 +71,7 @@ enum err writer_begin_epoch(struct vault_writer *writer, uint32_t epoch, struct 
     const uint8_t *key;
     enum err err = epoch_keys_find(writer->keys, epoch, &key, fault);
     if (!err)
-        err = append_key_entry(writer, epoch, 1, fault);
+        err = writer_append_key(writer, epoch, 1, "", fault);
     if (err)
         return err;
     use_epoch(writer, epoch, key);
@@ -173,7 +175,7 @@ enum err vault_writer_rotate(struct vault_writer *writer, struct fault *fault) {
         return err;
     randombytes_buf(key, sizeof key);
     memcpy(old_key, writer->secrets->epoch_key, sizeof old_key);
-    err = epoch_file_write(writer->sys, writer->vault_dir, epoch, 1, key, &recipients, fault);
+    err = epoch_file_write(writer->sys, writer->vault_dir, epoch, 1, "", key, &recipients, fault);
     if (!samples_learn(writer->samples, &dictionary))
         dictionary = sealer_dictionary(writer->sealer);
     if (!err) {
@@ -188,51 +190,6 @@ enum err vault_writer_rotate(struct vault_writer *writer, struct fault *fault) {
     }
     sodium_memzero(key, sizeof key);
     sodium_memzero(old_key, sizeof old_key);
-    return err;
-}
-
-/* ---- those who came later ---- */
-
-static enum err wrap_epoch(struct vault_writer *writer, uint32_t epoch,
-                           const struct recipients *recipients, struct fault *fault) {
-    const uint8_t *key;
-    enum err err = epoch_keys_find(writer->keys, epoch, &key, fault);
-    for (unsigned nth = 2; !err; nth++) {
-        struct fault own = {0};
-        err = epoch_file_write(writer->sys, writer->vault_dir, epoch, nth, key, recipients, &own);
-        if (!err)
-            return append_key_entry(writer, epoch, nth, fault);
-        if (err == ERR_STATE)
-            err = ERR_OK; /* taken: the next number */
-        else if (fault)
-            *fault = own;
-    }
-    return err;
-}
-
-enum err vault_writer_wrap_past(struct vault_writer *writer,
-                                const uint8_t public_key[VAULT_PUBLIC_KEY_BYTES],
-                                uint32_t *epoch_count, struct fault *fault) {
-    assert(writer->batch_bytes == 0);
-    struct epoch_list list = {0};
-    struct recipients recipients = {.count = 1};
-    memcpy(recipients.public_keys[0], public_key, KEY_BYTES);
-    *epoch_count = 0;
-    enum err err = writer_admits(writer, true, fault);
-    if (!err)
-        err = epochs_list(writer->sys, writer->vault_dir, &list, fault);
-    for (size_t i = 0; i < list.count && !err; i++) {
-        if (list.epochs[i] > writer->epoch)
-            continue; /* never begun */
-        err = wrap_epoch(writer, list.epochs[i], &recipients, fault);
-        if (!err && writer->batch_bytes > BATCH_BYTES_MAX / 2)
-            err = vault_writer_sync(writer, fault);
-        *epoch_count += !err;
-    }
-    epochs_release(&list);
-    if (!err)
-        return vault_writer_sync(writer, fault);
-    writer_take_back(writer);
     return err;
 }
 

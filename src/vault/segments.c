@@ -13,42 +13,65 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#define WINDOW_BYTES     ((size_t)1 << 20)
+#define RECORD_BYTES_MAX (RECORD_HEADER_BYTES + (size_t)TLOG_ENTRY_BYTES_MAX + 8)
+
 struct walk {
     struct sys *sys;
     const char *vault_dir;
-    uint8_t *segment; /* a whole segment */
+    int fd; /* of the segment at hand; -1: none */
     size_t segment_bytes;
+    uint8_t *window; /* what of it is in memory */
+    size_t window_at, window_bytes;
+    enum err err;         /* the segment could not be read on: then nothing more is found in it */
     uint64_t next;        /* the index expected */
     uint64_t batch_first; /* of the record before it */
     bool is_writer;
 };
 
-static enum err load_segment(struct walk *walk, uint64_t first, struct fault *fault) {
-    char path[VAULT_PATH_BYTES_MAX];
-    struct stat st = {0};
-    struct sys *sys = walk->sys;
-    segment_path(path, walk->vault_dir, first);
-    int fd = sys_open(sys, path, O_RDONLY, 0);
-    if (fd < 0)
-        return fault_set_errno(fault, ERR_IO, errno, "a segment cannot be read", path);
-    enum err err = ERR_OK;
-    if (walk->is_writer && (sys_fdatasync(sys, fd) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED)))
-        err = fault_set_errno(fault, ERR_IO, errno, "a segment cannot be synced", path);
-    if (!err && sys_fstat(sys, fd, &st))
-        err = fault_set_errno(fault, ERR_IO, errno, "a segment cannot be read", path);
-    memory_free(walk->segment);
-    walk->segment_bytes = err ? 0 : (size_t)st.st_size;
-    walk->segment = memory_alloc(1, walk->segment_bytes + 1);
-    if (!err && !walk->segment)
-        err = fault_set_subject(fault, ERR_MEMORY, "no memory for a segment", path);
-    if (!err && walk->segment_bytes)
-        err = sys_pread_all(sys, fd, walk->segment, walk->segment_bytes, 0, path, fault);
-    sys_close(sys, fd);
-    return err;
+static void leave_segment(struct walk *walk) {
+    if (walk->fd >= 0)
+        sys_close(walk->sys, walk->fd);
+    walk->fd = -1;
+    walk->segment_bytes = walk->window_bytes = 0;
 }
 
-static bool record_at(const struct walk *walk, size_t at, struct record *record) {
-    return !record_read(bytes_skip(bytes_from(walk->segment, walk->segment_bytes), at), record);
+static enum err enter_segment(struct walk *walk, uint64_t first, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    struct stat st;
+    leave_segment(walk);
+    segment_path(path, walk->vault_dir, first);
+    walk->fd = sys_open(walk->sys, path, O_RDONLY, 0);
+    if (walk->fd < 0)
+        return fault_set_errno(fault, ERR_IO, errno, "a segment cannot be read", path);
+    if (walk->is_writer &&
+        (sys_fdatasync(walk->sys, walk->fd) || posix_fadvise(walk->fd, 0, 0, POSIX_FADV_DONTNEED)))
+        return fault_set_errno(fault, ERR_IO, errno, "a segment cannot be synced", path);
+    if (sys_fstat(walk->sys, walk->fd, &st))
+        return fault_set_errno(fault, ERR_IO, errno, "a segment cannot be read", path);
+    walk->segment_bytes = (size_t)st.st_size;
+    return ERR_OK;
+}
+
+/* The segment from `at` on, as far as the window shows it: `need` bytes at least, or to its end. */
+static struct bytes view(struct walk *walk, size_t at, size_t need) {
+    size_t left = at < walk->segment_bytes ? walk->segment_bytes - at : 0;
+    need = need < left ? need : left;
+    bool is_in_sight = at >= walk->window_at && at + need <= walk->window_at + walk->window_bytes;
+    if (!is_in_sight && !walk->err) {
+        walk->window_at = at;
+        walk->window_bytes = left < WINDOW_BYTES ? left : WINDOW_BYTES;
+        walk->err = sys_pread_all(walk->sys, walk->fd, walk->window, walk->window_bytes, (off_t)at,
+                                  walk->vault_dir, NULL);
+    }
+    if (walk->err || need == 0)
+        return BYTES_NONE;
+    return bytes_skip(bytes_from(walk->window, walk->window_bytes), at - walk->window_at);
+}
+
+/* A view until the next look at the segment. */
+static bool record_at(struct walk *walk, size_t at, struct record *record) {
+    return !record_read(view(walk, at, RECORD_BYTES_MAX), record);
 }
 
 /* Every record of a batch says where the batch begins, which is how much was durable then. */
@@ -68,26 +91,46 @@ static size_t count_records(struct walk *walk, size_t at) {
     return at;
 }
 
+/* From `at` on, the next place where a record may begin; the segment's end when there is none. */
+static size_t find_mark(struct walk *walk, size_t at) {
+    for (;;) {
+        struct bytes b = view(walk, at, RECORD_HEADER_BYTES);
+        if (b.size < RECORD_HEADER_BYTES)
+            return walk->segment_bytes;
+        for (size_t i = 0; i + RECORD_HEADER_BYTES <= b.size; i += 8, at += 8)
+            if (load_u32(b.data + i) == RECORD_MAGIC)
+                return at;
+    }
+}
+
 /* Behind `at`, the whole record of that index; the segment's end when there is none. */
-static size_t find_record(const struct walk *walk, size_t at, uint64_t index) {
+static size_t find_record(struct walk *walk, size_t at, uint64_t index) {
     struct record record;
-    for (; at + RECORD_HEADER_BYTES <= walk->segment_bytes; at += 8)
-        if (load_u32(walk->segment + at) == RECORD_MAGIC &&
-            load_u64(walk->segment + at + 8) == index && record_at(walk, at, &record))
+    while ((at = find_mark(walk, at)) < walk->segment_bytes) {
+        if (record_at(walk, at, &record) && record.index == index)
             return at;
+        at += 8;
+    }
     return walk->segment_bytes;
 }
 
 /* Is there, behind `at`, a record that was written when `missing` had been durable? */
-static bool shows_damage(const struct walk *walk, size_t at, uint64_t missing) {
-    for (; at + RECORD_HEADER_BYTES <= walk->segment_bytes; at += 8) {
-        struct record record;
-        if (load_u32(walk->segment + at) != RECORD_MAGIC)
-            continue;
+static bool shows_damage(struct walk *walk, size_t at, uint64_t missing) {
+    struct record record;
+    while ((at = find_mark(walk, at)) < walk->segment_bytes) {
         if (record_at(walk, at, &record) && record.durable > missing)
             return true;
+        at += 8;
     }
     return false;
+}
+
+/* Beside a living writer, what was missing may have been written since it was looked at. */
+static bool went_on(struct walk *walk, size_t *at) {
+    uint64_t before = walk->next;
+    walk->window_bytes = 0;
+    *at = count_records(walk, *at);
+    return walk->next > before;
 }
 
 static enum err damaged(struct walk *walk, uint64_t first, size_t at, struct fault *fault) {
@@ -105,21 +148,24 @@ static enum err walk_segment(struct walk *walk, uint64_t first, uint64_t wanted,
     uint64_t counted = walk->next;
     if (first > counted)
         return damaged(walk, first, 0, fault);
-    enum err err = load_segment(walk, first, fault);
+    enum err err = enter_segment(walk, first, fault);
     if (err)
         return err;
     walk->next = walk->batch_first = first;
     size_t at = count_records(walk, 0);
-    if (walk->next < counted) {
+    if (walk->next < counted && !walk->err) {
         /* What is damaged is published, and safe in its bundle: the writer can go on behind it. */
         if (!walk->is_writer)
             return damaged(walk, first, at, fault);
         walk->next = counted;
         at = count_records(walk, find_record(walk, at, counted));
     }
-    return walk->next < wanted || shows_damage(walk, at, walk->next)
-               ? damaged(walk, first, at, fault)
-               : ERR_OK;
+    bool is_damaged = walk->next < wanted;
+    while (!is_damaged && shows_damage(walk, at, walk->next))
+        is_damaged = !went_on(walk, &at);
+    if (walk->err)
+        return fault_set(fault, walk->err, "a segment cannot be read");
+    return is_damaged ? damaged(walk, first, at, fault) : ERR_OK;
 }
 
 static enum err walk_segments(struct walk *walk, const uint64_t *firsts, size_t count,
@@ -137,14 +183,19 @@ static enum err walk_segments(struct walk *walk, const uint64_t *firsts, size_t 
 enum err segments_measure(struct sys *sys, const char *vault_dir, uint64_t published,
                           bool is_writer, uint64_t *size, struct fault *fault) {
     uint64_t *firsts = memory_alloc(SEGMENT_COUNT_MAX, sizeof *firsts);
-    struct walk walk = {
-        .sys = sys, .vault_dir = vault_dir, .next = published, .is_writer = is_writer};
+    struct walk walk = {.sys = sys,
+                        .vault_dir = vault_dir,
+                        .fd = -1,
+                        .window = memory_alloc(1, WINDOW_BYTES),
+                        .next = published,
+                        .is_writer = is_writer};
     size_t count = 0;
-    enum err err = firsts ? segments_list(sys, vault_dir, firsts, &count, fault)
-                          : fault_set(fault, ERR_MEMORY, "no memory");
+    enum err err = firsts && walk.window ? segments_list(sys, vault_dir, firsts, &count, fault)
+                                         : fault_set(fault, ERR_MEMORY, "no memory");
     if (!err)
         err = walk_segments(&walk, firsts, count, fault);
-    memory_free(walk.segment);
+    leave_segment(&walk);
+    memory_free(walk.window);
     memory_free(firsts);
     *size = walk.next;
     return err;

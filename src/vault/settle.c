@@ -6,15 +6,20 @@
  *   3 Until then the files of a batch that fails are taken away. From there on they stay: an entry that nobody was answered
  *     for may be on the disk all the same, and be found by the next life.
  *
- *   wal/blob-<n> --fdatasync, rename--> named --each directory once, then the segment--> kept
+ *   wal/blob-<n> --synced, renamed--> named --directories synced, then the segment--> kept
  *          \--the batch is taken back: removed <--/
  *
- * The disk has been writing each file since it was finished, all at once (sys_write_back): fdatasync waits for what is
- * left. A descriptor whose fdatasync failed is never synced again: a second try would find nothing to do, and say so. */
+ * The disk has been writing each file since it was finished, all at once (sys_write_back). A few are then synced one by one;
+ * of many, each of which would make the disk empty its cache, the whole file system is, once before they get their names and
+ * once after. It tells of no single file whether it failed: that is asked of each before, and of all, one by one, should it
+ * fail. A file that failed once is never asked again: it would find nothing to do, and say so. */
 #include "vault/writer.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+
+#define TOGETHER_FROM 8u /* files: below, the rest of the file system is left alone */
 
 static void written_path(const struct vault_writer *writer, const struct pending_blob *blob,
                          char path[VAULT_PATH_BYTES_MAX]) {
@@ -64,11 +69,29 @@ void writer_drop_blobs(struct vault_writer *writer, uint32_t count) {
 
 /* ---- settling ---- */
 
-static enum err sync_bytes(struct vault_writer *writer, struct fault *fault) {
+static enum err sync_each(struct vault_writer *writer, struct fault *fault) {
     for (uint32_t i = 0; i < writer->blob_count; i++)
         if (sys_fdatasync(writer->sys, writer->blobs[i].fd))
             return writer_sync_failed(writer, errno, "a blob cannot be synced", fault);
     return ERR_OK;
+}
+
+static bool sync_all(struct vault_writer *writer) {
+    int fd = sys_open(writer->sys, writer->vault_dir, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return false;
+    bool good = !sys_syncfs(writer->sys, fd);
+    sys_close(writer->sys, fd);
+    return good;
+}
+
+static enum err sync_bytes(struct vault_writer *writer, struct fault *fault) {
+    if (writer->blob_count < TOGETHER_FROM)
+        return sync_each(writer, fault);
+    for (uint32_t i = 0; i < writer->blob_count; i++)
+        if (sys_write_back(writer->sys, writer->blobs[i].fd, 0, 0, true))
+            return writer_sync_failed(writer, errno, "a blob cannot be written out", fault);
+    return sync_all(writer) ? ERR_OK : sync_each(writer, fault);
 }
 
 /* Directories are made when they are first needed. */
@@ -97,24 +120,32 @@ static enum err name_files(struct vault_writer *writer, bool is_used[256], struc
     return ERR_OK;
 }
 
-static enum err sync_dirs(struct vault_writer *writer, const bool is_used[256],
-                          struct fault *fault) {
-    static const char what[] = "a directory of blobs cannot be synced";
-    char path[VAULT_PATH_BYTES_MAX];
+static enum err sync_dir(struct vault_writer *writer, const char *path, struct fault *fault) {
     struct fault own = {0};
+    if (!sys_sync_dir(writer->sys, path, &own))
+        return ERR_OK;
+    return writer_sync_failed(writer, own.errnum, "a directory of blobs cannot be synced", fault);
+}
+
+/* With many, the file system whole; a directory then, so that what it wrote last has left the disk's cache whatever kind it is. */
+static enum err sync_names(struct vault_writer *writer, const bool is_used[256],
+                           struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    bool is_all = writer->blob_count >= TOGETHER_FROM && sync_all(writer);
     bool is_first_use = false;
-    for (unsigned first = 0; first < 256; first++) {
+    enum err err = ERR_OK;
+    for (unsigned first = 0; first < 256 && !err; first++) {
         dir_path(writer, (uint8_t)first, path);
-        if (is_used[first] && sys_sync_dir(writer->sys, path, &own))
-            return writer_sync_failed(writer, own.errnum, what, fault);
+        if (is_used[first] && !is_all)
+            err = sync_dir(writer, path, fault);
         is_first_use |= is_used[first] && !writer->is_blob_dir_lasting[first];
     }
     vault_path(path, writer->vault_dir, "blob");
-    if (is_first_use && sys_sync_dir(writer->sys, path, &own))
-        return writer_sync_failed(writer, own.errnum, what, fault);
-    for (unsigned first = 0; first < 256; first++)
+    if (!err && (is_first_use || is_all))
+        err = sync_dir(writer, path, fault);
+    for (unsigned first = 0; first < 256 && !err; first++)
         writer->is_blob_dir_lasting[first] |= is_used[first];
-    return ERR_OK;
+    return err;
 }
 
 enum err writer_settle_blobs(struct vault_writer *writer, struct fault *fault) {
@@ -124,5 +155,5 @@ enum err writer_settle_blobs(struct vault_writer *writer, struct fault *fault) {
     enum err err = sync_bytes(writer, fault);
     if (!err)
         err = name_files(writer, is_used, fault);
-    return err ? err : sync_dirs(writer, is_used, fault);
+    return err ? err : sync_names(writer, is_used, fault);
 }

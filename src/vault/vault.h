@@ -55,10 +55,12 @@ struct vault_entry {
     uint64_t body_bytes;    /* the whole body's size, blob or not */
     struct bytes blob_name; /* 32 bytes of SHA-256 of the sealed file; empty unless a blob */
     struct bytes digest; /* 16 bytes: keyed digest of the body, for repeats; given by the writer */
-    /* States again what entry `restated_index` said at `restated_clock`, before that one's epoch is erased. */
+    /* States again what entry `restated_index` said first, at `restated_clock`, before that one's epoch is erased: of what
+     * it says only `restated_parts` counts (enum facts_part; 0: all), as if written at that clock. */
     bool is_restated;
     uint64_t restated_index;
     hlc_stamp restated_clock;
+    uint32_t restated_parts;
 };
 
 /* ---- making one; its keys ---- */
@@ -123,7 +125,8 @@ MUST_CHECK enum err vault_writer_open(struct vault_writer **writer, struct sys *
 void vault_writer_close(struct vault_writer *writer);
 
 struct vault_append {
-    const struct vault_entry *entry; /* clock is stamped here; digest computed here */
+    const struct vault_entry *entry; /* clock is stamped here; digest computed here. One that is restated
+                                        is a message or a note; its body is not remembered as one taken */
     bool check_repeat;   /* an entry with the same body within 7 days is not stored again */
     bool is_from_person; /* may use the reserve */
 };
@@ -158,9 +161,14 @@ MUST_CHECK enum err vault_writer_tend(struct vault_writer *writer, struct fault 
 /* Begin the next epoch, wrapped to the recipients as they are now. After an error the old one goes on. */
 MUST_CHECK enum err vault_writer_rotate(struct vault_writer *writer, struct fault *fault);
 /* Remove the epoch's key, after a note that says so and why: nobody can read what was sealed under it, here. ERR_STATE: it is
- * in use. */
+ * in use. ERR_NOT_FOUND: it never began, or is erased. */
 MUST_CHECK enum err vault_writer_erase_epoch(struct vault_writer *writer, uint32_t epoch,
                                              const char *why, struct fault *fault);
+/* Remove blobs of an epoch that is erased, which nobody can open any more: `names`, 32 bytes each. ERR_STATE: its key is
+ * still there. *dropped: how many were there. */
+MUST_CHECK enum err vault_writer_drop_blobs(struct vault_writer *writer, uint32_t epoch,
+                                            struct bytes names, uint64_t *dropped,
+                                            struct fault *fault);
 /* Wrap every epoch there is to one who came later. */
 MUST_CHECK enum err vault_writer_wrap_past(struct vault_writer *writer,
                                            const uint8_t public_key[VAULT_PUBLIC_KEY_BYTES],
@@ -227,7 +235,16 @@ MUST_CHECK enum err vault_opener_unseal(struct vault_opener *opener, struct byte
                                         struct vault_entry *entry, struct fault *fault);
 /* The epoch's key is erased, or will be: forget it. */
 void vault_opener_forget(struct vault_opener *opener, uint32_t epoch);
-/* The plaintext of a blob, in pieces: `take` gets each (return an error to stop). */
+/* The plaintext of a blob, piece by piece, for as long as the caller likes; the entry must be the one unsealed last when it is
+ * opened. A piece is a view until the next call. ERR_MORE: that was all. Another error: what was given is right, the rest is
+ * damaged or gone. */
+struct vault_blob_reader;
+MUST_CHECK enum err vault_blob_open(struct vault_opener *opener, const struct vault_entry *entry,
+                                    struct vault_blob_reader **reader, struct fault *fault);
+MUST_CHECK enum err vault_blob_next(struct vault_blob_reader *reader, struct bytes *piece,
+                                    struct fault *fault);
+void vault_blob_close(struct vault_blob_reader *reader);
+/* The same at one go: `take` gets each piece (return an error to stop). */
 typedef enum err (*vault_take)(void *owner, struct bytes piece);
 MUST_CHECK enum err vault_opener_blob(struct vault_opener *opener, const struct vault_entry *entry,
                                       vault_take take, void *owner, struct fault *fault);
@@ -290,6 +307,18 @@ MUST_CHECK enum err vault_epochs_each(struct sys *sys, const char *site_dir,
 /* The entries sealed under the epoch: from..to-1. ERR_NOT_FOUND: there are none. */
 MUST_CHECK enum err vault_epoch_range(struct sys *sys, const char *site_dir, uint32_t epoch,
                                       uint64_t *from, uint64_t *to, struct fault *fault);
+/* The entries whose epochs are erased, as few spans as can be, ascending. An error of `take` ends it. */
+struct vault_span {
+    uint64_t from, to; /* from..to-1 */
+};
+typedef enum err (*vault_span_take)(void *owner, const struct vault_span *span);
+MUST_CHECK enum err vault_erased_each(struct sys *sys, const char *site_dir, vault_span_take take,
+                                      void *owner, struct fault *fault);
+/* The blobs that the entries from..to-1 name and that are there. No key is needed. */
+typedef enum err (*vault_blob_take)(void *owner, const uint8_t name[TLOG_HASH_BYTES]);
+MUST_CHECK enum err vault_blobs_each(struct sys *sys, const char *site_dir,
+                                     const struct vault_span *span, vault_blob_take take,
+                                     void *owner, struct fault *fault);
 /* The X25519 secret that opens the epoch's blobs, for the age tool; the caller wipes it. */
 MUST_CHECK enum err vault_epoch_identity(struct sys *sys, const char *site_dir,
                                          const struct vault_unlock *unlock, uint32_t epoch,

@@ -189,6 +189,9 @@ static void check_absent(struct verify *verify, const struct named_key *key,
     char path[VAULT_PATH_BYTES_MAX], name[EPOCH_FILE_BYTES_MAX];
     struct stat st;
     epoch_file_name(name, key->epoch, key->nth);
+    vault_path(path, verify->vault_dir, "keys/%s.new", name);
+    if (key->nth > 1 && !sys_stat(verify->sys, path, &st))
+        return; /* cut off before it got its name: the writer's next start gives it */
     vault_path(path, verify->vault_dir, "keys/%s", name);
     if (!sys_stat(verify->sys, path, &st))
         return;

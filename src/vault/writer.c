@@ -4,7 +4,7 @@
  *   1 Entries below durable_size are whole on the disk; no other index was ever answered for.
  *   2 A batch lies in one segment, behind all earlier ones; a segment is never written below its used part.
  *   3 After a failed fdatasync, or a failed write into a segment, nothing is written again: the vault is suspect.
- *   4 The blobs that a batch names are durable before the batch is written (settle.c).
+ *   4 The blobs that a batch names are durable, under their names, before the batch is written (settle.c).
  *   5 A segment made by an earlier life of the writer is never appended to: what a torn write left behind the last whole
  *     record of such a segment can so never be taken for a record of this life.
  *
@@ -147,6 +147,8 @@ enum err vault_writer_open(struct vault_writer **out, struct sys *sys, const cha
         writer_clock_open(writer);
     if (!err)
         err = writer_find_epoch(writer, fault);
+    if (!err)
+        err = writer_finish_wraps(writer, fault);
     writer->options.unlock = NULL; /* the caller's, who may wipe it now */
     if (err) {
         vault_writer_close(writer);
@@ -200,6 +202,14 @@ enum err writer_admits(struct vault_writer *writer, bool is_from_person, struct 
 
 /* ---- appending ---- */
 
+/* What a system said, or a note, can be stated again, and only what stands in this log. */
+static bool is_restatement(const struct vault_writer *writer, const struct vault_entry *entry) {
+    return (entry->kind == VAULT_MESSAGE || entry->kind == VAULT_BLOB ||
+            entry->kind == VAULT_NOTE) &&
+           entry->restated_index < writer->durable_size &&
+           entry->restated_clock <= writer->hlc.last;
+}
+
 enum err writer_append_sealed(struct vault_writer *writer, struct vault_entry *entry,
                               uint64_t *index, struct fault *fault) {
     if (writer->batch_bytes + RECORD_HEADER_BYTES + PLAIN_BYTES_MAX + SEAL_BYTES + 8 >
@@ -213,7 +223,10 @@ enum err writer_append_sealed(struct vault_writer *writer, struct vault_entry *e
     };
     uint8_t *record = writer->batch + writer->batch_bytes;
     size_t sealed_bytes;
-    if (vault_writer_clock_is_doubtful(writer))
+    if (entry->is_restated && !is_restatement(writer, entry))
+        return fault_set(fault, ERR_INPUT, "this states nothing again that stands here");
+    /* A doubt of today says nothing about a time of receipt of then. */
+    if (!entry->is_restated && vault_writer_clock_is_doubtful(writer))
         entry->flags |= VAULT_CLOCK_DOUBTFUL;
     entry->clock = hlc_next(&writer->hlc, sys_now_us(writer->sys));
     enum err err =
@@ -227,7 +240,8 @@ enum err writer_append_sealed(struct vault_writer *writer, struct vault_entry *e
     struct pending_digest *pending = &writer->pending[writer->pending_count++];
     memcpy(pending->digest, entry->digest.data, DIGEST_BYTES);
     pending->index = *index = writer->next_index++;
-    repeats_add(&writer->repeats, pending->digest, pending->index, entry->received_at);
+    repeats_add(&writer->repeats, pending->digest, pending->index,
+                entry->is_restated ? sys_now_us(writer->sys) : entry->received_at);
     return ERR_OK;
 }
 

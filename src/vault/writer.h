@@ -1,4 +1,4 @@
-/* writer.h - the inside of a vault's writer, shared by writer.c, recover.c, rotate.c, blob.c and settle.c. */
+/* writer.h - the inside of a vault's writer, shared by writer.c, recover.c, rotate.c, wrap.c, blob.c and settle.c. */
 #ifndef VAULT_WRITER_H
 #define VAULT_WRITER_H
 
@@ -111,6 +111,11 @@ void writer_close_blobs(struct vault_writer *writer);
 /* rotate.c: the epoch and dictionary that the log ends with; a new log begins its first. */
 MUST_CHECK enum err writer_find_epoch(struct vault_writer *writer, struct fault *fault);
 void writer_find_dictionary(struct vault_writer *writer);
+/* The entry of keys/<epoch> or keys/<epoch>.<nth>, whose file stands under that name and `end`. */
+MUST_CHECK enum err writer_append_key(struct vault_writer *writer, uint32_t epoch, unsigned nth,
+                                      const char *end, struct fault *fault);
+/* wrap.c: what a wrapping that was cut off left in keys/ is named, or taken away. */
+MUST_CHECK enum err writer_finish_wraps(struct vault_writer *writer, struct fault *fault);
 /* keys/<epoch> stands: its first entries, durable. `dictionary` may be empty. */
 MUST_CHECK enum err writer_begin_epoch(struct vault_writer *writer, uint32_t epoch,
                                        struct bytes dictionary, struct fault *fault);

@@ -362,7 +362,7 @@ void web_finish_entry(struct web *web, struct waiting *waiting, unsigned status)
         struct bytes body = bytes_from(waiting->body, waiting->filled);
         waiting->view.index = waiting->index;
         show_body(web, body, (size_t)waiting->at, &waiting->view);
-        waiting->view.is_cut = waiting->filled >= ENTRY_SHOWN_MAX;
+        waiting->view.is_cut = waiting->filled < waiting->view.entry.body_bytes;
         page_entry(&page, &waiting->view);
     } else if (status == 404) {
         page_error(&page, &(struct error_view){404, "Not found", page.past ? "No such entry had come by that moment." : "There is nothing of this name or number here."});

@@ -100,7 +100,7 @@ static enum err take_entry(struct web *web, const struct ipc_frame *frame) {
     waiting->view.entry = message.entry;
     waiting->view.entry.source = bytes_from_string(waiting->source);
     waiting->view.entry.media_type = bytes_from_string(waiting->media_type);
-    waiting->wanted = message.entry.body_bytes;
+    waiting->wanted = message.given_bytes;
     take_body(web, waiting, message.entry.body);
     return ERR_OK;
 }

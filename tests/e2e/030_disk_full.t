@@ -12,7 +12,7 @@ from veilleuse_site import Node, Sender, ack_code, adt, done, note, ok, run, sam
 if os.getuid() != 0:
     skip_all("mounting a small disk needs root")
 mount = tempfile.mkdtemp(prefix="veilleuse-disk.")
-if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", mount], capture_output=True).returncode:
+if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320m", "tmpfs", mount], capture_output=True).returncode:
     os.rmdir(mount)
     skip_all("no small disk can be mounted here")
 node = None

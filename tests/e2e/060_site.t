@@ -65,6 +65,15 @@ try:
     ok(code == 0 and report["whole"] and report["published"] == report["durable"], "at a clean stop everything is published", out)
     code, out, err = run("import", node.dir, path)
     ok(code == 0 and b"0 stored" in out, "import without a node knows repeats too", out, err)
+    for turn in range(4):  # also what came a moment before, while something else was being published
+        node.start()
+        sender = Sender(node.mllp_port)
+        for number in range(5):
+            sender.ask(adt(f"T{turn}-{number}", 5000 + number))
+        sender.close()
+        node.stop()
+        report = json.loads(run("verify", node.dir, "--json")[1])
+        same(report["published"], report["durable"], "a stop right behind the last message: everything is published")
     code, out, err = run("verify", node.dir + "/vault", "--quick")
     ok(code == 0, "verify --quick of the bare vault", out, err)
     # Damage is found and named.

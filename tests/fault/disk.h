@@ -2,7 +2,8 @@
  * may leave of it.
  *
  * A crash after the first `prefix` changes. What holds in every state:
- *   - data of a file up to its last fsync or fdatasync, and names in a directory up to its last fsync, are there;
+ *   - data of a file up to its last fsync or fdatasync, and names in a directory up to its last fsync, are there; a syncfs is one
+ *     of all of them;
  *   - of later writes each block of 512 (or 4096) bytes is there or not; a block that was written twice is as it was after any of
  *     the writes to it, in their order; one write may be torn at any byte. A file's size is one of those it had since its last sync;
  *     what lies below it and did not reach the disk is zeros. What follows a truncation is there only if the truncation is;
@@ -37,7 +38,7 @@ enum disk_kind { DISK_WRITE, DISK_GROW, DISK_CUT, DISK_SYNC, DISK_NAMES };
 
 struct disk_event {
     enum disk_kind kind;
-    uint32_t inode; /* 0 for names */
+    uint32_t inode; /* 0 for names; of a sync: of all there were */
     uint64_t call;  /* the recorder's: which call of its sys it was */
     size_t at, size;
     uint8_t *data;
@@ -209,7 +210,8 @@ static inline void disk_record_names(struct disk *disk, const struct sys_event *
 /* As a sys.watch. */
 static inline void disk_watch(void *watcher, const struct sys_event *event) {
     struct disk *disk = watcher;
-    bool has_fd = event->change >= SYS_WRITTEN && event->change <= SYS_SYNCED;
+    bool has_fd =
+        event->change >= SYS_WRITTEN && event->change <= SYS_SYNCED; /* of a file of ours */
     uint32_t inode = has_fd && event->fd < (int)DISK_FDS_MAX ? disk->fds[event->fd] : 0;
     if (has_fd && !inode)
         return;
@@ -228,6 +230,9 @@ static inline void disk_watch(void *watcher, const struct sys_event *event) {
         break;
     case SYS_SYNCED:
         disk_add(disk, DISK_SYNC, inode);
+        break;
+    case SYS_ALL_SYNCED: /* there is one file system here */
+        disk_add(disk, DISK_SYNC, 0);
         break;
     default:
         disk_record_names(disk, event);
@@ -292,9 +297,14 @@ static inline bool disk_keeps(struct disk_crash *crash) {
 }
 
 static inline void disk_find_syncs(const struct disk *disk, struct disk_crash *crash) {
-    for (uint32_t i = 0; i < crash->prefix; i++)
-        if (disk->events[i].kind == DISK_SYNC)
-            crash->syncs[disk->events[i].inode] = i + 1;
+    for (uint32_t i = 0; i < crash->prefix; i++) {
+        uint32_t inode = disk->events[i].inode;
+        if (disk->events[i].kind != DISK_SYNC)
+            continue;
+        for (uint32_t each = 0; inode == 0 && each < disk->inode_count; each++)
+            crash->syncs[each] = i + 1;
+        crash->syncs[inode] = i + 1;
+    }
     crash->torn = UINT32_MAX;
     for (uint32_t i = 0; crash->is_torn && i < crash->prefix; i++)
         if (disk->events[i].kind == DISK_WRITE && crash->syncs[disk->events[i].inode] <= i)

@@ -113,6 +113,12 @@ static void append_blob(struct life *life) {
     after(life, blob(life->writer, life->next_n++));
 }
 
+static void append_group(struct life *life) {
+    start_writer(life);
+    after(life, blob_group(life->writer, life->next_n));
+    life->next_n += 2 * GROUP_COUNT;
+}
+
 static void publish_up_to(struct life *life, uint64_t size) {
     uint64_t published = 0;
     start_writer(life);
@@ -183,6 +189,7 @@ static void live(struct life *life) {
     publish_up_to(life, 3);
     append(life, 5);
     append_blob(life);
+    append_group(life);
     publish_up_to(life, UINT64_MAX);
     for (unsigned i = 0; i < 10; i++)
         append(life, 7); /* what a dictionary can be learnt from */

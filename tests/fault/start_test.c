@@ -96,7 +96,8 @@ static struct prepared prepare_ended(void) {
     result |= unlink(path);
     assert(result == 0);
     site_must(recipients_read(&sys, site_dir, NULL, &recipients, NULL), NULL);
-    site_must(epoch_file_write(&sys, vault_dir, 3, 1, key, &recipients, NULL), NULL);
+    site_must(epoch_file_write(&sys, vault_dir, 3, 1, "", key, &recipients, NULL), NULL);
+    put("vault/keys/1.2.new", BYTES("unfinished"));
     tear_batch(size - 6);
     return prepare("ended");
 }

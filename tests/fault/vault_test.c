@@ -40,12 +40,24 @@ static bool store_blobs(struct sys *sys) {
     return good;
 }
 
+/* Those whose batch failed may be sent again in another. */
+static bool store_group(struct sys *sys) {
+    struct vault_writer *writer = open_writer(sys);
+    bool good = batch(writer, 1, 2) == ERR_OK;
+    arm(sys);
+    good = blob_group(writer, 60) == ERR_OK && good;
+    good = blob(writer, 100) == ERR_OK && good;
+    vault_writer_close(writer);
+    return good;
+}
+
 int main(void) {
     fault_begin();
     run_make_site();
     const struct sound_options sound = {.keeps_origin = true};
     struct prepared empty = prepare("empty");
     try_all(&(struct scenario){"blobs", &empty, store_blobs, sound, 2, 20, NULL});
+    try_all(&(struct scenario){"many blobs", &empty, store_group, sound, 2, 60, NULL});
     try_all(&(struct scenario){"a life", &empty, live, sound, 16, 400, NULL});
     prepared_release(&empty);
     run_clear();

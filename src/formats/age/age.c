@@ -378,6 +378,7 @@ static enum err feed_header(struct age_reader *reader, struct bytes *in) {
         if (err)
             return err;
         reader->has_header = true;
+        sodium_memzero(reader->secret, sizeof reader->secret); /* it opens other files too */
     }
     return ERR_OK;
 }

@@ -101,3 +101,52 @@ bool hl7_batch_next(struct bytes file, size_t *at, struct bytes *message) {
     }
     return false;
 }
+
+/* ---- a message in parts ---- */
+
+#define BOUNDARY_BYTES 8u /* a byte order mark, MSH, its delimiter */
+
+/* A line begins at *end, behind what is the message's so far. True: it is known whether the message goes on with it. */
+static bool decide_line(struct hl7_batch_parts *parts, struct bytes in, bool is_last, size_t *end,
+                        bool *is_end) {
+    size_t at = skip_blank_lines(in, *end);
+    struct bytes rest = bytes_skip(in, at);
+    if (!is_last && rest.size < BOUNDARY_BYTES)
+        return false;
+    *is_end = rest.size == 0 || is_boundary(rest);
+    if (!*is_end)
+        *end = at;
+    parts->is_at_line = false;
+    return true;
+}
+
+/* From *end on, in a line whose end is not in sight: all of it, but a byte that may be the frame's end. */
+static void take_open_line(struct bytes in, size_t *end, bool *is_end) {
+    size_t frame = frame_end(in, *end, in.size);
+    *is_end = frame + 1 < in.size;
+    *end = frame;
+}
+
+size_t hl7_batch_part(struct hl7_batch_parts *parts, struct bytes in, bool is_last, bool *is_end) {
+    size_t end = 0;
+    *is_end = false;
+    while (!*is_end) {
+        if (parts->is_at_line && !decide_line(parts, in, is_last, &end, is_end))
+            break;
+        if (*is_end)
+            break;
+        size_t line_end = scan_line_end(in, end);
+        if (line_end == in.size && !is_last) {
+            take_open_line(in, &end, is_end);
+            break;
+        }
+        size_t frame = frame_end(in, end, line_end);
+        end = frame;
+        *is_end = frame < line_end || line_end == in.size;
+        if (*is_end || (!is_last && line_end + 1 == in.size)) /* CR, and perhaps LF */
+            break;
+        end = skip_terminator(in, line_end);
+        parts->is_at_line = true;
+    }
+    return end;
+}

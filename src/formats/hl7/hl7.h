@@ -105,6 +105,40 @@ struct bytes hl7_text(struct arena *arena, const struct hl7_message *message, st
  * skipped in silence. */
 bool hl7_batch_next(struct bytes file, size_t *at, struct bytes *message);
 
+/* The same for a message too large to be held. `in` begins with its first byte; at later calls with what was not used, and
+ * more of the file behind it. Gives how many bytes of `in` are the message's; *is_end: it ends with them. What is held back,
+ * because its next bytes decide, is less than 8 bytes behind the last blank line. The parts together are the message that
+ * hl7_batch_next gives. */
+struct hl7_batch_parts {
+    bool is_at_line; /* zero it to begin */
+};
+size_t hl7_batch_part(struct hl7_batch_parts *parts, struct bytes in, bool is_last, bool *is_end);
+
+/* ---- messages too large to be held, thinned to be read ---- */
+
+/* So many bytes are missing at this place of the thinned message. */
+struct hl7_cut {
+    size_t at;
+    uint64_t bytes;
+};
+#define HL7_CUT_COUNT_MAX 64u
+struct hl7_thin {
+    uint8_t *out;
+    size_t filled, out_bytes_max, field_bytes_max;
+    size_t field_at; /* where in `out` the present field begins */
+    uint8_t delimiter, name[4];
+    unsigned name_bytes; /* of the present line's beginning; 4: it is read as fields from here on */
+    bool is_cutting, is_full;
+    unsigned cut_count;
+    struct hl7_cut cuts[HL7_CUT_COUNT_MAX];
+};
+/* Feed the message in slices: `out` gets all of it but what goes beyond `field_bytes_max` in a field. False: `out` is full (or
+ * there were too many cuts), and what comes further is left out. */
+void hl7_thin_init(struct hl7_thin *thin, uint8_t *out, size_t out_bytes_max,
+                   size_t field_bytes_max);
+bool hl7_thin_feed(struct hl7_thin *thin, struct bytes slice);
+struct bytes hl7_thin_bytes(const struct hl7_thin *thin);
+
 /* What an acknowledgement needs of a message, found even in poor ones; every view may be empty. */
 struct hl7_header {
     bool has_msh; /* an MSH that names its delimiters; otherwise they are the usual ones */

@@ -157,7 +157,7 @@ struct seen {
 };
 
 static void see(void *watcher, const struct sys_event *event) {
-    static const char *const names[] = {"open",   "write", "grow",   "cut",   "sync",
+    static const char *const names[] = {"open",   "write", "grow",   "cut",   "sync", "sync all",
                                         "rename", "link",  "unlink", "mkdir", "rmdir"};
     struct seen *seen = watcher;
     const char *path = event->path ? strrchr(event->path, '/') : NULL;

@@ -318,6 +318,18 @@ static void test_allergies(void) {
     shut();
 }
 
+/* Who says so is named at once, also when it is the first that this source ever said. */
+static void test_allergy_of_a_new_source(void) {
+    struct chart_census_row *rows;
+    size_t count;
+    CHART("GAM A01 10:00:00.000" P1 V("CARD^1^A^CHV", "S1") "\nAL1|1|DA|AMOX^Amoxicilline^L");
+    reader = chart_open();
+    must(chart_census(reader, &answers, BYTES_NONE, NOW, &rows, &count, &fault), &fault);
+    is_int(count, 1);
+    is_string(string_of(rows[0].patient.allergies[0].feed), "GAM/CHV");
+    shut();
+}
+
 static void test_documents(void) {
     CHART("DPI T02 13:05:00.000" P1 "\nTXA|1|CR|TX|20261123130000+0100||||||||D1|||||AU\nOBX|1|TX|"
           "D1^Compte rendu||premier||||||F",
@@ -412,6 +424,7 @@ int main(void) {
     test_identifiers_match_whole();
     test_results();
     test_allergies();
+    test_allergy_of_a_new_source();
     test_documents();
     test_asides();
     test_large_value();

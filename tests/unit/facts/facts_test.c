@@ -136,6 +136,55 @@ static void test_names(void) {
     is_string(facts_movement_class_name((enum movement_class)99), "unknown");
 }
 
+/* Thinned with room for everything a message is read as ever; with less, what is cut says so, and sizes are of the whole. */
+static void test_thinned(void) {
+    static uint8_t room[4096];
+    struct facts_context context = {RECEIVED_AT, &zone, HL7_LATIN9};
+    struct hl7_thin thin;
+    struct facts facts;
+    struct text out;
+    struct arena arena;
+    static char whole[sizeof dumped];
+    struct bytes in = bytes_from_string(message);
+    arena_init(&arena, (size_t)1 << 20);
+    is_int(translate(in, &arena, &facts), ERR_OK);
+    text_init(&out, whole, sizeof whole);
+    dump_facts(&out, &facts, in);
+    hl7_thin_init(&thin, room, sizeof room, 64);
+    ok(hl7_thin_feed(&thin, in) && thin.cut_count == 0);
+    is_int(facts_from_thinned_hl7(&thin, 17, &context, &arena, &facts), ERR_OK);
+    text_init(&out, dumped, sizeof dumped);
+    dump_facts(&out, &facts, hl7_thin_bytes(&thin));
+    is_string(dumped, whole);
+
+    hl7_thin_init(&thin, room, sizeof room, 32);
+    ok(hl7_thin_feed(
+        &thin,
+        BYTES("MSH|^~\\&|DPI|CHU|V|V|20261123100000||MDM^T02|1|P|2.5\rPID|1||4711^^^chu^pi||M^A\r"
+              "TXA|1|CR|||20261123||||||D1\r"
+              "OBX|1|TX|A||0123456789 123456789 123456789 1\xC3\xA9tail||||||F\r"
+              "OBX|2|ED|B||^application^pdf^Base64^AAAABBBBCCCC||||||F\r"
+              "OBX|3|ED|B||^application^pdf^Hex^001122334455667788||||||F\r"
+              "NTE|1||the end\r")));
+    is_int(facts_from_thinned_hl7(&thin, 17, &context, &arena, &facts), ERR_OK);
+    const struct fact_document *document = NULL;
+    for (size_t i = 0; i < facts.count; i++)
+        if (facts.list[i].kind == FACT_DOCUMENT)
+            document = &facts.list[i].document;
+    if (ok(document && !facts.aside)) {
+        ok(bytes_is(document->text, "0123456789 123456789 123456789 1\xE2\x80\xA6 [6 bytes more in "
+                                    "entry 17]\nthe end"),
+           "the text says that it goes on");
+        is_int(document->encapsulated_bytes, 9 + 9);
+    }
+    hl7_thin_init(&thin, room, 200, 32);
+    ok(!hl7_thin_feed(&thin, in));
+    is_int(facts_from_thinned_hl7(&thin, 17, &context, &arena, &facts), ERR_OK);
+    ok(facts.aside && strstr(facts.aside, "only its beginning"), "what was not read is said");
+    ok(facts.count > 0, "and what was read stands");
+    arena_release(&arena);
+}
+
 int main(void) {
     ok(!zone_init(&zone, "Europe/Paris", NULL), "the zone is known");
     test_memory_that_ends();
@@ -143,5 +192,6 @@ int main(void) {
     test_sizes();
     test_understands();
     test_names();
+    test_thinned();
     return done();
 }

@@ -237,15 +237,15 @@ static void test_ripe(void) {
         holds(i, i, 60000 + i);
 }
 
-/* The n-th call of a sync that has three blobs to make durable fails; gives how many calls it makes. */
-static uint64_t fail_sync(uint64_t n, int errnum, enum err *err) {
+/* The n-th call of a sync fails that has `count` blobs to make durable; gives how many calls it makes. */
+static uint64_t fail_sync(uint64_t count, uint64_t n, int errnum, enum err *err) {
     struct sys sys;
     bool is_repeat;
     sys_init(&sys);
     site_make();
     struct vault_writer *writer = site_writer(&sys, 0);
     site_fill(writer, 1, 1, 1); /* it has its segment */
-    for (uint64_t i = 0; i < 3; i++)
+    for (uint64_t i = 0; i < count; i++)
         store(writer, i, 70000, 65536, &is_repeat);
     uint64_t before = sys.call_count;
     sys.fail_at = before + n;
@@ -275,27 +275,32 @@ close:
     for (uint64_t i = 2; i < size; i++)
         holds(i, i - 2, 70000);
     /* Once the segment may have been written, nothing is taken away. */
-    unsigned count = count_files("vault/blob", "");
-    ok(count == size - 2 || (is_suspect && count == 3),
+    unsigned found = count_files("vault/blob", "");
+    ok(found == size - 2 || (is_suspect && found == count),
        "the blobs of a batch are all there, or none");
     is_int(count_files("vault/wal", "blob-"), 0);
     vault_writer_close(writer);
     return calls;
 }
 
-static void test_failing(void) {
-    static const int errnums[] = {EIO, ENOSPC};
-    for (size_t i = 0; i < 2; i++) {
-        enum err err = ERR_OK;
-        unsigned suspect = 0;
-        uint64_t n = 0, calls = 1;
-        for (; err || n < calls; n++) { /* closing may fail, and nothing comes of it */
-            calls = fail_sync(n, errnums[i], &err);
-            suspect += err == ERR_IO;
-        }
-        ok(n >= 3 + 3 + 3 + 2, "sync, name, directory of each; the segment");
-        ok(suspect >= (errnums[i] == EIO ? 3 + 3 + 2 : 2), "what is for good whatever errno says");
+/* `least`: how many calls there are at any rate; `fatal`: and how many that end the writer's life when they fail so. */
+static void every_call_fails(uint64_t count, int errnum, uint64_t least, unsigned fatal) {
+    enum err err = ERR_OK;
+    unsigned suspect = 0;
+    uint64_t n = 0, calls = 1;
+    for (; err || n < calls; n++) { /* closing may fail, and nothing comes of it */
+        calls = fail_sync(count, n, errnum, &err);
+        suspect += err == ERR_IO;
     }
+    ok(n >= least, "sync and name of each; directories; the segment");
+    ok(suspect >= fatal, "what is for good");
+}
+
+static void test_failing(void) {
+    every_call_fails(3, EIO, 3 + 3 + 1 + 2, 3 + 1 + 2);
+    every_call_fails(3, ENOSPC, 3 + 3 + 1 + 2, 2);
+    every_call_fails(9, EIO, 9 + 1 + 9 + 1 + 2, 9 + 1 + 2);
+    every_call_fails(9, ENOSPC, 9 + 1 + 9 + 1 + 2, 2);
 }
 
 static void test_damage(void) {

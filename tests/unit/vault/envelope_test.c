@@ -89,6 +89,18 @@ static void test_plain(void) {
         taken += envelope_put(&entry, guard.pages + guard.bytes_max - room - 1, room + 1, &size) ==
                  ERR_OK;
     is_int(taken, 0);
+    entry.is_restated = true;
+    entry.restated_index = 7;
+    entry.restated_clock = 8;
+    is_int(envelope_put(&entry, out, sizeof out, &size), ERR_OK);
+    is_int(envelope_read(guard_copy(&guard, bytes_from(out, size)), &got), ERR_OK);
+    ok(is_example(&got) && got.is_restated && got.restated_index == 7 && got.restated_clock == 8 &&
+           got.restated_parts == 0,
+       "stated again, all of it");
+    entry.restated_parts = 31;
+    is_int(envelope_put(&entry, out, sizeof out, &size), ERR_OK);
+    is_int(envelope_read(guard_copy(&guard, bytes_from(out, size)), &got), ERR_OK);
+    is_int(got.restated_parts, 31);
     is_int(envelope_read(BYTES("\x02k\0\1\1B"), &got), ERR_UNSUPPORTED);
     is_int(envelope_read(bytes_from("\1k\0\1\1z\0\2..Bbody", 15), &got), ERR_OK);
     ok(bytes_is(got.body, "body") && got.kind == VAULT_MESSAGE, "an unknown field is passed over");

@@ -1,4 +1,5 @@
 /* batch_test.c - messages come out of a file whole and unchanged, in whatever way it holds them. */
+#include "base/random.h"
 #include "hl7_site.h"
 
 #define PARTS_MAX 8
@@ -89,10 +90,60 @@ static void test_large(void) {
     free(file);
 }
 
+/* The message at the start of `file`, in parts, with `window` more bytes in sight each time. */
+static bool is_in_parts(struct guard *guard, struct bytes file, size_t wanted, size_t window) {
+    struct hl7_batch_parts parts = {0};
+    size_t used = 0, seen = 0;
+    for (;;) {
+        bool is_end;
+        seen = seen + window < file.size ? seen + window : file.size;
+        struct bytes in = guard_copy(guard, bytes_from(file.data + used, seen - used));
+        size_t part = hl7_batch_part(&parts, in, seen == file.size, &is_end);
+        if (part > in.size)
+            return false;
+        used += part;
+        if (is_end)
+            return used == wanted;
+        if (used > wanted || (seen == file.size && part == 0))
+            return false;
+    }
+}
+
+static void every_message_in_parts(struct guard *guard, struct bytes file) {
+    struct bytes message;
+    size_t at = 0, bad = 0;
+    while (hl7_batch_next(file, &at, &message)) {
+        struct bytes rest = bytes_skip(file, (size_t)(message.data - file.data));
+        for (size_t window = 1; window <= rest.size; window++)
+            bad += !is_in_parts(guard, rest, message.size, window);
+    }
+    if (bad)
+        printf("# in '%.*s'\n", (int)file.size, (const char *)file.data);
+    ok(bad == 0, "in parts, however the file is cut, it is the same message");
+}
+
+static void test_parts(struct guard *guard) {
+    static const char *const pieces[] = {"MSH|1", "PID|1", "\r",  "\n",     "\r\n", "\x0B",
+                                         "\x1C",  "BHS|",  "MSH", "\n\n\n", "x",    "\xEF\xBB\xBF"};
+    struct random random;
+    random_init(&random, 17);
+    for (unsigned n = 0; n < 400; n++) {
+        char file[256] = "MSH|";
+        size_t size = 4;
+        for (unsigned i = 0; i < 24; i++) {
+            const char *piece = pieces[random_below(&random, sizeof pieces / sizeof pieces[0])];
+            memcpy(file + size, piece, strlen(piece));
+            size += strlen(piece);
+        }
+        every_message_in_parts(guard, bytes_from(file, size));
+    }
+}
+
 int main(void) {
     struct guard guard;
     guard_init(&guard, 4096);
     test_files(&guard);
+    test_parts(&guard);
     test_zero_bytes(&guard);
     test_large();
     guard_release(&guard);

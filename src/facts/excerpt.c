@@ -1,0 +1,197 @@
+/* excerpt.c - a message without its results, its documents, its ended stay: only what has to be stated again.
+ *
+ * What is left out is decided by the names of segments; whether that was right is then seen by translating both. */
+#include "facts/translate.h"
+
+unsigned facts_part_of(enum fact_kind kind) {
+    switch (kind) {
+    case FACT_PATIENT:
+    case FACT_IDENTIFIER:
+        return FACTS_PATIENT;
+    case FACT_MERGE:
+        return FACTS_MERGES;
+    case FACT_ALLERGY:
+        return FACTS_ALLERGIES;
+    case FACT_VISIT:
+    case FACT_MOVEMENT:
+    case FACT_CANCEL:
+        return FACTS_STAY;
+    case FACT_DIAGNOSIS:
+        return FACTS_DIAGNOSES;
+    case FACT_REPORT:
+    case FACT_DOCUMENT:
+        break;
+    }
+    return 0;
+}
+
+/* ---- which segments ---- */
+
+#define ALWAYS UINT32_MAX
+
+/* For which parts a segment stays. What is not listed stays in an event (next of kin, insurance) and nowhere else, where it
+ * may be of a result, an order or an appointment. */
+static const struct kept {
+    char name[4];
+    unsigned parts;
+} kept_segments[] = {
+    {"MSH", ALWAYS},
+    {"EVN", ALWAYS},
+    {"PID", ALWAYS},
+    {"PD1", ALWAYS},
+    {"MRG", ALWAYS},
+    {"AL1", ALWAYS},
+    {"IAM", ALWAYS},
+    {"PV1", FACTS_STAY},
+    {"PV2", FACTS_STAY},
+    {"ZBE", FACTS_STAY},
+    {"DG1", FACTS_DIAGNOSES},
+    {"PR1", FACTS_DIAGNOSES},
+    {"DRG", FACTS_DIAGNOSES},
+    {"OBR", 0},
+    {"OBX", 0},
+    {"NTE", 0},
+    {"ORC", 0},
+    {"TXA", 0},
+    {"SPM", 0},
+};
+
+static bool is_kept(struct bytes name, unsigned parts, bool is_event) {
+    for (size_t i = 0; i < sizeof kept_segments / sizeof kept_segments[0]; i++)
+        if (bytes_is(name, kept_segments[i].name))
+            return kept_segments[i].parts & parts || kept_segments[i].parts == ALWAYS;
+    return is_event;
+}
+
+/* *is_whole: nothing was left out. */
+static void put_kept(const struct hl7_message *message, unsigned parts, struct text *out,
+                     bool *is_whole) {
+    struct hl7_walk walk = {0};
+    struct hl7_segment segment;
+    struct hl7_header header;
+    hl7_header_read(&header, message->all);
+    bool is_event = bytes_starts_with(header.type_code, BYTES("ADT")), has_header = false;
+    *is_whole = true;
+    while (hl7_segment_next(message, &walk, &segment)) {
+        bool is_second = has_header && bytes_is(segment.name, "MSH");
+        has_header = true;
+        if (is_second || !is_kept(segment.name, parts, is_event))
+            *is_whole = false;
+        else
+            text_put(out, segment.all);
+        if (is_second)
+            return; /* two messages in one frame: the second was never read */
+        if (out->size && out->data[out->size - 1] != '\r')
+            text_put_char(out, '\r');
+    }
+}
+
+/* ---- do both say the same? ---- */
+
+static bool same_place(const struct fact_place *a, const struct fact_place *b) {
+    return bytes_equal(a->unit, b->unit) && bytes_equal(a->room, b->room) &&
+           bytes_equal(a->bed, b->bed) && bytes_equal(a->facility, b->facility);
+}
+
+static bool same_movement(const struct fact_movement *a, const struct fact_movement *b) {
+    return a->class == b->class && bytes_equal(a->movement_id, b->movement_id) &&
+           a->holds == b->holds && same_place(&a->place, &b->place) &&
+           same_place(&a->prior, &b->prior) && a->is_update == b->is_update;
+}
+
+static bool same_cancel(const struct fact_cancel *a, const struct fact_cancel *b) {
+    return a->class == b->class && bytes_equal(a->movement_id, b->movement_id) &&
+           a->holds == b->holds;
+}
+
+static bool same_allergy(const struct fact_allergy *a, const struct fact_allergy *b) {
+    return a->action == b->action && bytes_equal(a->code, b->code) &&
+           bytes_equal(a->system, b->system) && bytes_equal(a->text, b->text) &&
+           bytes_equal(a->kind, b->kind) && bytes_equal(a->severity, b->severity) &&
+           bytes_equal(a->reaction, b->reaction) &&
+           bytes_equal(a->identified_at, b->identified_at) && bytes_equal(a->id, b->id);
+}
+
+static bool same_diagnosis(const struct fact_diagnosis *a, const struct fact_diagnosis *b) {
+    return bytes_equal(a->code, b->code) && bytes_equal(a->system, b->system) &&
+           bytes_equal(a->text, b->text) && bytes_equal(a->type, b->type) && a->at == b->at &&
+           bytes_equal(a->id, b->id) && a->is_deleted == b->is_deleted;
+}
+
+static bool same_fact(const struct fact *a, const struct fact *b) {
+    if (a->kind != b->kind)
+        return false;
+    switch (a->kind) {
+    case FACT_PATIENT:
+    case FACT_VISIT:
+        return a->cell.field == b->cell.field && a->cell.is_deleted == b->cell.is_deleted &&
+               bytes_equal(a->cell.value, b->cell.value);
+    case FACT_IDENTIFIER:
+        return identifier_equal(&a->identifier, &b->identifier);
+    case FACT_MOVEMENT:
+        return same_movement(&a->movement, &b->movement);
+    case FACT_CANCEL:
+        return same_cancel(&a->cancel, &b->cancel);
+    case FACT_MERGE:
+        return identifier_equal(&a->merge.loser, &b->merge.loser) &&
+               identifier_equal(&a->merge.survivor, &b->merge.survivor) &&
+               a->merge.is_unlink == b->merge.is_unlink;
+    case FACT_ALLERGY:
+        return same_allergy(&a->allergy, &b->allergy);
+    case FACT_DIAGNOSIS:
+        return same_diagnosis(&a->diagnosis, &b->diagnosis);
+    case FACT_REPORT:
+    case FACT_DOCUMENT:
+        break;
+    }
+    return false; /* of no part */
+}
+
+static const struct fact *next_of(const struct facts *facts, unsigned parts, size_t *at) {
+    while (*at < facts->count) {
+        const struct fact *fact = &facts->list[(*at)++];
+        if (facts_part_of(fact->kind) & parts)
+            return fact;
+    }
+    return NULL;
+}
+
+static bool say_the_same(const struct facts *a, const struct facts *b, unsigned parts) {
+    size_t at_a = 0, at_b = 0;
+    if (!bytes_equal(a->application, b->application) || !bytes_equal(a->facility, b->facility) ||
+        a->has_subject != b->has_subject || a->said != b->said ||
+        a->is_date_doubtful != b->is_date_doubtful ||
+        (a->has_subject && !identifier_equal(&a->subject, &b->subject)) ||
+        (parts & FACTS_STAY && !identifier_equal(&a->visit, &b->visit)))
+        return false;
+    for (;;) {
+        const struct fact *one = next_of(a, parts, &at_a), *other = next_of(b, parts, &at_b);
+        if (!one || !other)
+            return one == other;
+        if (!same_fact(one, other))
+            return false;
+    }
+}
+
+enum err facts_excerpt(struct bytes body, unsigned parts, const struct facts_context *context,
+                       struct arena *arena, struct bytes *excerpt) {
+    struct hl7_message message;
+    struct facts whole, part;
+    struct text text;
+    struct fault none = {0};
+    bool is_whole;
+    *excerpt = body;
+    if (hl7_message_init(&message, body, context->otherwise, &none))
+        return ERR_OK;
+    if (text_init_arena(&text, arena, message.all.size + 2))
+        return ERR_LIMIT;
+    put_kept(&message, parts, &text, &is_whole);
+    if (is_whole)
+        return ERR_OK;
+    enum err err = facts_from_hl7(body, context, arena, &whole);
+    if (!err)
+        err = facts_from_hl7(text_bytes(&text), context, arena, &part);
+    if (!err && say_the_same(&whole, &part, parts))
+        *excerpt = text_bytes(&text);
+    return err;
+}

@@ -1,0 +1,203 @@
+/* excerpt_test.c - what is left out of a message that is stated again, what stays byte for byte, and that both say the same.
+ *
+ * The shared real messages, where they are ($VEILLEUSE_DATA/hl7v2), are cut for every set of parts. */
+#include "dump.h"
+#include "guard.h"
+#include "tap.h"
+
+#include <ftw.h>
+
+#define RECEIVED_AT    (1795446000 * US_PER_S) /* 2026-11-23 15:00 */
+#define FILE_BYTES_MAX ((size_t)8 << 20)
+#define DUMP_BYTES     ((size_t)4 << 20)
+#define PARTS_ALL      31u
+
+static struct zone zone;
+static struct guard guard;
+static struct arena arena;
+static const struct facts_context context = {RECEIVED_AT, &zone, HL7_LATIN9};
+
+static struct bytes excerpt_of(struct bytes body, unsigned parts) {
+    struct bytes excerpt = BYTES_NONE;
+    arena_clear(&arena);
+    enum err err = facts_excerpt(body, parts, &context, &arena, &excerpt);
+    is_int(err, ERR_OK);
+    return excerpt;
+}
+
+static void is_excerpt(const char *body, unsigned parts, const char *wanted) {
+    char got[4096];
+    struct bytes excerpt = excerpt_of(guard_copy(&guard, bytes_from_string(body)), parts);
+    snprintf(got, sizeof got, "%.*s", (int)excerpt.size, (const char *)excerpt.data);
+    is_string(got, wanted);
+}
+
+#define MSH(type) "MSH|^~\\&|LABO|CHV|V|V|20261123100000+0100||" type "|1|P|2.5\r"
+#define PID       "PID|1||4711^^^CHV^PI||DUPONT^Jeanne||19450714|F\r"
+#define PV1       "PV1|1|I|CARD^1^A^CHV||||||||||||||||S1^^^CHV^VN\r"
+#define OBR       "OBR|1||F1|K^Potassium^L|||20261123084000+0100\r"
+#define OBX       "OBX|1|NM|K^Potassium^L||3.1|mmol/L|||||F\r"
+
+static void test_cuts(void) {
+    /* results go, and in a message of results whatever is not known to be of the patient */
+    is_excerpt(MSH("ORU^R01") PID "NTE|1||a note\r" PV1 "ORC|RE\r" OBR OBX "ZLB|x\r", FACTS_PATIENT,
+               MSH("ORU^R01") PID);
+    is_excerpt(MSH("ORU^R01") PID PV1 OBR OBX, FACTS_PATIENT | FACTS_STAY, MSH("ORU^R01") PID PV1);
+    /* in an event next of kin and insurance stay; the stay and the diagnoses only when they count */
+    is_excerpt(MSH("ADT^A08") PID "NK1|1|DUPONT^Paul\r" PV1 "DG1|1||I10\rIN1|1|X\r" OBX,
+               FACTS_PATIENT, MSH("ADT^A08") PID "NK1|1|DUPONT^Paul\rIN1|1|X\r");
+    is_excerpt(MSH("ADT^A08") PID PV1 "DG1|1||I10\r" OBX, FACTS_DIAGNOSES | FACTS_STAY,
+               MSH("ADT^A08") PID PV1 "DG1|1||I10\r");
+    is_excerpt(MSH("MDM^T02") PID PV1 "TXA|1|CR|TX||||||||||D1\rOBX|1|TX|D1||secret||||||F\r",
+               FACTS_PATIENT, MSH("MDM^T02") PID);
+    /* line feeds between segments become what the standard wants; the second of two messages was never read */
+    is_excerpt("MSH|^~\\&|A|B|||20261123||ORU^R01|1|P|2.5\n"
+               "PID|1||4711\r\n" OBR OBX,
+               FACTS_PATIENT, "MSH|^~\\&|A|B|||20261123||ORU^R01|1|P|2.5\rPID|1||4711\r");
+    is_excerpt(MSH("ADT^A08") PID MSH("ADT^A08") "PID|1||9\r", FACTS_PATIENT, MSH("ADT^A08") PID);
+    is_excerpt(MSH("ADT^A40") PID "MRG|4712^^^CHV^PI\r" PV1, FACTS_MERGES,
+               MSH("ADT^A40") PID "MRG|4712^^^CHV^PI\r");
+}
+
+/* Nothing to leave out: the very bytes, and where they lie. */
+static void test_whole(void) {
+    struct bytes body =
+        guard_copy(&guard, BYTES("\r\n" MSH("ADT^A01") PID PV1 "AL1|1|DA|X\nZZZ|1\r"));
+    struct bytes excerpt = excerpt_of(body, FACTS_PATIENT | FACTS_STAY | FACTS_ALLERGIES);
+    ok(excerpt.data == body.data && excerpt.size == body.size, "the body itself");
+    body = guard_copy(&guard, BYTES("no message"));
+    excerpt = excerpt_of(body, FACTS_PATIENT);
+    ok(excerpt.data == body.data && excerpt.size == body.size, "what is none is left alone");
+}
+
+/* What is left out may say something about the rest: then nothing is left out. */
+static void test_refuses(void) {
+    static const char doubtful[] =
+        MSH("ORU^R01") PID "OBR|1||F1|K|||20261123|||||||||||||||20270101\r" OBX;
+    is_excerpt(doubtful, FACTS_PATIENT,
+               doubtful); /* a date in the future makes all of it doubtful */
+    static const char latin[] =
+        "MSH|^~\\&|A|B|||20261123||ORU^R01|1|P|2.5\rPID|1||4711||DUPR\xC3\xA9^J\r"
+        "OBR|1\rOBX|1|TX|A||\xE9||||||F\r";
+    is_excerpt(latin, FACTS_PATIENT, latin); /* which characters they are is decided by all of it */
+}
+
+static void test_memory_that_ends(void) {
+    static const char body[] = MSH("ORU^R01") PID PV1 OBR OBX;
+    enum err err = ERR_LIMIT;
+    unsigned limits = 0;
+    for (size_t bytes_max = 0; err == ERR_LIMIT && bytes_max < (1 << 20); bytes_max += 16) {
+        struct arena small;
+        struct bytes excerpt;
+        arena_init(&small, bytes_max);
+        err = facts_excerpt(bytes_from_string(body), FACTS_PATIENT, &context, &small, &excerpt);
+        limits += err == ERR_LIMIT;
+        arena_release(&small);
+    }
+    is_int(err, ERR_OK);
+    ok(limits > 10, "an arena that ends anywhere gives ERR_LIMIT");
+}
+
+/* ---- real messages ---- */
+
+static char *file_bytes, *dumped, *dumped_excerpt;
+static unsigned messages, shorter, differing, wrong;
+
+/* The facts of these parts, and what orders them. */
+static void dump_parts(char *to, struct bytes body, unsigned parts) {
+    struct facts facts, kept;
+    struct text out;
+    text_init(&out, to, DUMP_BYTES);
+    if (facts_from_hl7(body, &context, &arena, &facts))
+        return;
+    kept = facts;
+    kept.count = 0;
+    for (size_t i = 0; i < facts.count; i++)
+        if (facts_part_of(facts.list[i].kind) & parts)
+            facts.list[kept.count++] = facts.list[i];
+    kept.list = facts.list;
+    kept.warning_count = 0;
+    kept.aside = NULL;
+    kept.is_ambiguous = kept.is_charset_mismatch = false;
+    if (!(parts & FACTS_STAY))
+        kept.visit = (struct fact_identifier){0};
+    dump_facts(&out, &kept, BYTES_NONE);
+}
+
+static void cut_one(struct bytes message) {
+    struct bytes body = guard_copy(&guard, message), excerpt;
+    messages++;
+    for (unsigned parts = 0; parts <= PARTS_ALL; parts++) {
+        arena_clear(&arena);
+        if (facts_excerpt(body, parts, &context, &arena, &excerpt)) {
+            wrong++;
+            continue;
+        }
+        shorter += excerpt.size < body.size;
+        wrong += excerpt.size > body.size || (parts == FACTS_PATIENT && excerpt.size < body.size &&
+                                              memmem(excerpt.data, excerpt.size, "\rOBX", 4));
+        dump_parts(dumped, body, parts);
+        dump_parts(dumped_excerpt, excerpt, parts);
+        differing += strcmp(dumped, dumped_excerpt) != 0;
+    }
+}
+
+static int take_file(const char *path, const struct stat *status, int kind, struct FTW *walk) {
+    size_t at = 0;
+    struct bytes message;
+    (void)walk;
+    if (kind != FTW_F || (size_t)status->st_size > FILE_BYTES_MAX)
+        return 0;
+    FILE *file = fopen(path, "rb");
+    size_t size = file ? fread(file_bytes, 1, FILE_BYTES_MAX, file) : 0;
+    if (file)
+        fclose(file);
+    while (hl7_batch_next(bytes_from(file_bytes, size), &at, &message))
+        cut_one(message);
+    return 0;
+}
+
+static void test_real_messages(void) {
+    const char *data = getenv("VEILLEUSE_DATA"), *root = data ? data : "../shared/data";
+    char path[4096];
+    file_bytes = malloc(FILE_BYTES_MAX);
+    dumped = malloc(DUMP_BYTES);
+    dumped_excerpt = malloc(DUMP_BYTES);
+    snprintf(path, sizeof path, "%s/hl7v2", root);
+    nftw(path, take_file, 16, FTW_PHYS);
+    if (messages == 0)
+        printf("# SKIPPED LOUDLY: the shared real messages are not here (set VEILLEUSE_DATA)\n");
+    printf("# %u messages, each with %u sets of parts; %u excerpts are shorter\n", messages,
+           PARTS_ALL + 1, shorter);
+    is_int(wrong, 0);
+    is_int(differing, 0);
+    ok(messages == 0 || shorter > messages, "most are cut");
+    free(file_bytes);
+    free(dumped);
+    free(dumped_excerpt);
+}
+
+static void test_parts(void) {
+    is_int(facts_part_of(FACT_PATIENT) | facts_part_of(FACT_IDENTIFIER), FACTS_PATIENT);
+    is_int(facts_part_of(FACT_MOVEMENT) | facts_part_of(FACT_CANCEL) | facts_part_of(FACT_VISIT),
+           FACTS_STAY);
+    is_int(facts_part_of(FACT_MERGE), FACTS_MERGES);
+    is_int(facts_part_of(FACT_ALLERGY), FACTS_ALLERGIES);
+    is_int(facts_part_of(FACT_DIAGNOSIS), FACTS_DIAGNOSES);
+    is_int(facts_part_of(FACT_REPORT) | facts_part_of(FACT_DOCUMENT), 0);
+}
+
+int main(void) {
+    ok(!zone_init(&zone, "Europe/Paris", NULL), "the zone is known");
+    guard_init(&guard, FILE_BYTES_MAX);
+    arena_init(&arena, (size_t)64 << 20);
+    test_parts();
+    test_cuts();
+    test_whole();
+    test_refuses();
+    test_memory_that_ends();
+    test_real_messages();
+    arena_release(&arena);
+    guard_release(&guard);
+    return done();
+}
