@@ -242,6 +242,11 @@ static enum err take_fact(struct chart_writer *writer, struct subject *subject, 
         return take_report(writer, subject, feed, key, part, &fact->report, fault);
     case FACT_DOCUMENT:
         return take_document(writer, subject->id, key, &fact->document, fault);
+    case FACT_ORDER:
+    case FACT_MEDICATION_EVENT:
+    case FACT_APPOINTMENT:
+    case FACT_VISIT_MERGE:
+        break;
     }
     return ERR_OK;
 }

@@ -15,11 +15,16 @@ unsigned facts_part_of(enum fact_kind kind) {
     case FACT_VISIT:
     case FACT_MOVEMENT:
     case FACT_CANCEL:
+    case FACT_VISIT_MERGE:
         return FACTS_STAY;
     case FACT_DIAGNOSIS:
         return FACTS_DIAGNOSES;
+    case FACT_ORDER:
+    case FACT_APPOINTMENT:
+        return FACTS_ORDERS;
     case FACT_REPORT:
     case FACT_DOCUMENT:
+    case FACT_MEDICATION_EVENT:
         break;
     }
     return 0;
@@ -48,12 +53,32 @@ static const struct kept {
     {"DG1", FACTS_DIAGNOSES},
     {"PR1", FACTS_DIAGNOSES},
     {"DRG", FACTS_DIAGNOSES},
-    {"OBR", 0},
+    {"ORC", FACTS_ORDERS},
+    {"OBR", FACTS_ORDERS},
+    {"TQ1", FACTS_ORDERS},
+    {"TQ2", FACTS_ORDERS},
+    {"RXO", FACTS_ORDERS},
+    {"RXE", FACTS_ORDERS},
+    {"RXR", FACTS_ORDERS},
+    {"RXC", FACTS_ORDERS},
+    {"RQD", FACTS_ORDERS},
+    {"RQ1", FACTS_ORDERS},
+    {"ODS", FACTS_ORDERS},
+    {"ODT", FACTS_ORDERS},
+    {"SPM", FACTS_ORDERS},
+    {"NTE", FACTS_ORDERS},
+    {"SCH", FACTS_ORDERS},
+    {"RGS", FACTS_ORDERS},
+    {"AIS", FACTS_ORDERS},
+    {"AIG", FACTS_ORDERS},
+    {"AIL", FACTS_ORDERS},
+    {"AIP", FACTS_ORDERS},
+    {"PRB", FACTS_DIAGNOSES},
     {"OBX", 0},
-    {"NTE", 0},
-    {"ORC", 0},
     {"TXA", 0},
-    {"SPM", 0},
+    {"RXA", 0},
+    {"RXD", 0},
+    {"RXG", 0},
 };
 
 static bool is_kept(struct bytes name, unsigned parts, bool is_event) {
@@ -96,7 +121,8 @@ static bool same_place(const struct fact_place *a, const struct fact_place *b) {
 static bool same_movement(const struct fact_movement *a, const struct fact_movement *b) {
     return a->class == b->class && bytes_equal(a->movement_id, b->movement_id) &&
            a->holds == b->holds && same_place(&a->place, &b->place) &&
-           same_place(&a->prior, &b->prior) && a->is_update == b->is_update;
+           same_place(&a->prior, &b->prior) && a->is_update == b->is_update &&
+           bytes_equal(a->medical_unit, b->medical_unit) && bytes_equal(a->care_unit, b->care_unit);
 }
 
 static bool same_cancel(const struct fact_cancel *a, const struct fact_cancel *b) {
@@ -115,7 +141,42 @@ static bool same_allergy(const struct fact_allergy *a, const struct fact_allergy
 static bool same_diagnosis(const struct fact_diagnosis *a, const struct fact_diagnosis *b) {
     return bytes_equal(a->code, b->code) && bytes_equal(a->system, b->system) &&
            bytes_equal(a->text, b->text) && bytes_equal(a->type, b->type) && a->at == b->at &&
-           bytes_equal(a->id, b->id) && a->is_deleted == b->is_deleted;
+           bytes_equal(a->id, b->id) && a->is_deleted == b->is_deleted &&
+           a->is_problem == b->is_problem && bytes_equal(a->onset_at, b->onset_at) &&
+           bytes_equal(a->ended_at, b->ended_at) && bytes_equal(a->state, b->state);
+}
+
+static bool same_texts(const struct bytes *a, const struct bytes *b, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!bytes_equal(a[i], b[i]))
+            return false;
+    return true;
+}
+
+static bool same_order(const struct fact_order *a, const struct fact_order *b) {
+    const struct bytes of_a[] = {
+        a->placer,     a->filler,     a->group,    a->parent,    a->control,   a->code,
+        a->system,     a->text,       a->dose,     a->dose_max,  a->dose_unit, a->strength,
+        a->form,       a->route,      a->rate,     a->timing,    a->duration,  a->instructions,
+        a->indication, a->components, a->priority, a->requester, a->specimen,  a->notes};
+    const struct bytes of_b[] = {
+        b->placer,     b->filler,     b->group,    b->parent,    b->control,   b->code,
+        b->system,     b->text,       b->dose,     b->dose_max,  b->dose_unit, b->strength,
+        b->form,       b->route,      b->rate,     b->timing,    b->duration,  b->instructions,
+        b->indication, b->components, b->priority, b->requester, b->specimen,  b->notes};
+    return a->kind == b->kind && a->state == b->state && a->starts_at == b->starts_at &&
+           a->ends_at == b->ends_at && a->is_as_needed == b->is_as_needed &&
+           a->asked_at == b->asked_at && a->effective_at == b->effective_at &&
+           same_texts(of_a, of_b, sizeof of_a / sizeof of_a[0]);
+}
+
+static bool same_appointment(const struct fact_appointment *a, const struct fact_appointment *b) {
+    const struct bytes of_a[] = {a->placer, a->filler, a->code,   a->system,    a->text, a->kind,
+                                 a->reason, a->place,  a->people, a->resources, a->notes};
+    const struct bytes of_b[] = {b->placer, b->filler, b->code,   b->system,    b->text, b->kind,
+                                 b->reason, b->place,  b->people, b->resources, b->notes};
+    return a->state == b->state && a->starts_at == b->starts_at && a->ends_at == b->ends_at &&
+           same_texts(of_a, of_b, sizeof of_a / sizeof of_a[0]);
 }
 
 static bool same_fact(const struct fact *a, const struct fact *b) {
@@ -140,8 +201,16 @@ static bool same_fact(const struct fact *a, const struct fact *b) {
         return same_allergy(&a->allergy, &b->allergy);
     case FACT_DIAGNOSIS:
         return same_diagnosis(&a->diagnosis, &b->diagnosis);
+    case FACT_VISIT_MERGE:
+        return identifier_equal(&a->visit_merge.loser, &b->visit_merge.loser) &&
+               identifier_equal(&a->visit_merge.survivor, &b->visit_merge.survivor);
+    case FACT_ORDER:
+        return same_order(&a->order, &b->order);
+    case FACT_APPOINTMENT:
+        return same_appointment(&a->appointment, &b->appointment);
     case FACT_REPORT:
     case FACT_DOCUMENT:
+    case FACT_MEDICATION_EVENT:
         break;
     }
     return false; /* of no part */

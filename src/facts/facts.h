@@ -56,7 +56,11 @@ enum visit_field {
 
 enum movement_class { /* stored */
     MOVEMENT_ADMIT = 1, MOVEMENT_REGISTER, MOVEMENT_PREADMIT, MOVEMENT_TRANSFER, MOVEMENT_DISCHARGE,
-    MOVEMENT_TO_INPATIENT /* A06 */, MOVEMENT_TO_OUTPATIENT /* A07 */
+    MOVEMENT_TO_INPATIENT /* A06 */, MOVEMENT_TO_OUTPATIENT /* A07 */,
+    MOVEMENT_LEAVE /* A21 */, MOVEMENT_RETURN /* A22 */,
+    /* Announced, not done: they move nobody. `holds` is when it is to be (EVN-3, PV2-8, 9). */
+    MOVEMENT_PENDING_ADMIT /* A14 */, MOVEMENT_PENDING_TRANSFER /* A15 */, MOVEMENT_PENDING_DISCHARGE /* A16 */,
+    MOVEMENT_CLASS_COUNT
 };
 
 enum allergy_action { ALLERGY_ADD = 1, ALLERGY_UPDATE, ALLERGY_DELETE, ALLERGY_NONE_KNOWN };
@@ -71,10 +75,13 @@ struct fact_allergy {
     struct bytes id;                 /* IAM-7: identified statements win one by one; empty: none (AL1) */
 };
 struct fact_diagnosis {
-    struct bytes code, system, text, type; /* DG1-3, DG1-4, DG1-6 */
-    int64_t at;                            /* DG1-5 or INSTANT_NONE */
-    struct bytes id;                       /* DG1-20; empty: none */
-    bool is_deleted;                       /* DG1-21 D: it no longer stands */
+    struct bytes code, system, text, type; /* DG1-3, DG1-4, DG1-6; PRB-3 */
+    int64_t at;                            /* DG1-5, PRB-7 or INSTANT_NONE */
+    struct bytes id;                       /* DG1-20, PRB-4; empty: none */
+    bool is_deleted;                       /* DG1-21 D, PRB-1 DE: it no longer stands */
+    bool is_problem;                       /* of the problem list (PRB), not of this stay (DG1) */
+    struct bytes onset_at, ended_at;       /* PRB-16, PRB-9, as RFC 3339 or a date */
+    struct bytes state;                    /* active inactive resolved recurrence relapse remission; empty: not said */
 };
 enum result_status { /* OBX-11, OBR-25; stored */
     RESULT_UNKNOWN, RESULT_PENDING /* I O S */, RESULT_PRELIMINARY /* P R A */, RESULT_FINAL /* F U */,
@@ -113,11 +120,80 @@ struct fact_document {
     bool is_cancelled, is_replacement; /* T11, T09/T10: of parent_id */
     bool is_addendum;                  /* T05/T06: stands beside parent_id */
 };
+/* ---- what is ordered, given, planned. Several messages speak of one order or appointment, each of some of its fields:
+ * an empty field says nothing; the statements are put together in the order of their keys (docs/chart-json.md). ---- */
+
+enum order_kind { ORDER_MEDICATION = 1, ORDER_LABORATORY, ORDER_IMAGING, ORDER_DIET, ORDER_SERVICE /* any other */ }; /* stored */
+enum order_state { /* stored; ORC-1 and ORC-5 */
+    ORDER_NOT_SAID, ORDER_ACTIVE /* NW RO RL XO IP SC HE */, ORDER_HELD /* HD */, ORDER_STOPPED /* DC */,
+    ORDER_CANCELLED /* CA */, ORDER_COMPLETED /* CM */, ORDER_REPLACED /* RP RU: by another order */,
+    ORDER_WRONG /* DE: entered in error */, ORDER_REFUSED /* UA UH UD: asked for and not done: the order stands as it was */
+};
+struct fact_order {
+    enum order_kind kind;
+    struct bytes placer, filler, group; /* ORC-2, ORC-3, ORC-4 (entity id); one of the first two is there */
+    struct bytes parent;                /* ORC-8, OBR-29 placer: the order this one replaces or belongs to */
+    struct bytes control;               /* ORC-1 as it came */
+    enum order_state state;
+    struct bytes code, system, text;    /* RXE-2, RXO-1, OBR-4, ODS-3 */
+    struct bytes dose, dose_max, dose_unit, strength, form, route, rate; /* RXE-3, 4, 5, 25+26, 6; RXR-1; RXE-23+24 */
+    struct bytes timing;                /* in words or as the code came: RXE-1 / TQ1-3, ORC-7, "Q6H", "1-0-1" */
+    struct bytes duration;              /* TQ1-6, RXE-1.3: "D7" */
+    int64_t starts_at, ends_at;         /* TQ1-7, 8, RXE-1.4, 5, ORC-7.4, 5, or INSTANT_NONE */
+    bool is_as_needed;                  /* "PRN" in the timing */
+    struct bytes instructions, indication; /* RXE-7, TQ1-10, 11; RXE-27, OBR-31 */
+    struct bytes components;            /* RXC, a line each */
+    struct bytes priority;              /* TQ1-9, ORC-7.6, OBR-27.6: S A R ... */
+    struct bytes requester;             /* ORC-12, else OBR-16 */
+    int64_t asked_at;                   /* ORC-9, else said */
+    int64_t effective_at;               /* ORC-15: when what is ordered here begins to hold, or INSTANT_NONE */
+    struct bytes specimen;              /* SPM-4, OBR-15 */
+    struct bytes notes;
+};
+
+enum medication_event_kind { MEDICATION_ADMINISTRATION = 1 /* RXA */, MEDICATION_DISPENSE /* RXD, RXG */,
+                             MEDICATION_IMMUNIZATION /* RXA of VXU */ }; /* stored */
+enum medication_event_state { /* stored; RXA-20, RXA-21 */
+    MEDICATION_EVENT_COMPLETE = 1, MEDICATION_EVENT_PARTIAL, MEDICATION_EVENT_REFUSED, MEDICATION_EVENT_NOT_DONE,
+    MEDICATION_EVENT_DELETED
+};
+struct fact_medication_event {
+    enum medication_event_kind kind;
+    enum medication_event_state state;
+    struct bytes placer, filler;     /* of the order */
+    struct bytes id;                 /* tells it from others of the same order: RXA-2, RXD-1, RXD-7 */
+    int64_t at, ended_at;            /* RXA-3, 4; RXD-3; or INSTANT_NONE */
+    struct bytes code, system, text; /* RXA-5, RXD-2 */
+    struct bytes amount, unit, form, route, site, rate; /* RXA-6, 7, 8; RXR-1, 2; RXA-12 */
+    struct bytes performer;          /* RXA-10, RXD-10 */
+    struct bytes reason;             /* RXA-18 (refused), RXA-19 */
+    struct bytes lot;                /* RXA-15 */
+    struct bytes notes;
+};
+
+enum appointment_state { /* stored; trigger, else SCH-25 */
+    APPOINTMENT_NOT_SAID, APPOINTMENT_BOOKED, APPOINTMENT_PENDING, APPOINTMENT_ARRIVED, APPOINTMENT_FULFILLED,
+    APPOINTMENT_CANCELLED /* S15, S16 */, APPOINTMENT_NO_SHOW /* S26 */, APPOINTMENT_DELETED /* S17: entered in error */
+};
+struct fact_appointment {
+    struct bytes placer, filler;     /* SCH-1, SCH-2 */
+    enum appointment_state state;
+    int64_t starts_at, ends_at;      /* SCH-11, TQ1-7, 8, AIS-4; INSTANT_NONE */
+    struct bytes code, system, text; /* AIS-3, else SCH-7: what for */
+    struct bytes kind;               /* SCH-8 */
+    struct bytes reason;             /* SCH-7, SCH-6 */
+    struct bytes place;              /* AIL-3: unit room bed facility in one line */
+    struct bytes people;             /* AIP-3, a line each; else SCH-16, SCH-12 */
+    struct bytes resources;          /* AIG-3, a line each */
+    struct bytes notes;
+};
+
 struct fact_movement {
     enum movement_class class;
     struct bytes movement_id;        /* ZBE-1, empty when none */
     int64_t holds;                   /* when it took place */
-    struct fact_place place, prior;  /* PV1-3, PV1-6 */
+    struct fact_place place, prior;  /* PV1-3, PV1-6; where a pending transfer goes: PV1-42 */
+    struct bytes medical_unit, care_unit; /* ZBE-7, ZBE-8 (XON.10, else its name); empty: not said */
     bool is_update;                  /* ZBE-4 UPDATE: corrects the movement of that id, inserts none */
 };
 struct fact_cancel {
@@ -130,8 +206,13 @@ struct fact_merge { /* MRG-1 into PID-3; A24 links and A37 unlinks two PID */
     bool is_unlink;
 };
 
+struct fact_visit_merge { /* A50, A51, A42: MRG-5 into PV1-19, of one patient */
+    struct fact_identifier loser, survivor;
+};
+
 enum fact_kind { FACT_PATIENT = 1, FACT_IDENTIFIER, FACT_VISIT, FACT_MOVEMENT, FACT_CANCEL, FACT_MERGE, FACT_ALLERGY,
-                 FACT_DIAGNOSIS, FACT_REPORT, FACT_DOCUMENT };
+                 FACT_DIAGNOSIS, FACT_REPORT, FACT_DOCUMENT, FACT_ORDER, FACT_MEDICATION_EVENT, FACT_APPOINTMENT,
+                 FACT_VISIT_MERGE };
 
 struct fact {
     enum fact_kind kind;
@@ -149,6 +230,10 @@ struct fact {
         struct fact_diagnosis diagnosis;
         struct fact_report report;
         struct fact_document document;
+        struct fact_order order;
+        struct fact_medication_event medication_event;
+        struct fact_appointment appointment;
+        struct fact_visit_merge visit_merge;
     };
 };
 
@@ -199,7 +284,8 @@ enum facts_part {
     FACTS_MERGES = 2,
     FACTS_ALLERGIES = 4,
     FACTS_STAY = 8, /* movements, cancels, and what is said of the stay */
-    FACTS_DIAGNOSES = 16
+    FACTS_DIAGNOSES = 16,
+    FACTS_ORDERS = 32,      /* orders that still stand, appointments to come */
 };
 unsigned facts_part_of(enum fact_kind kind);
 /* Of a message, the segments that do not carry what is in no set of `parts`: results, documents, an ended stay. Each
@@ -213,6 +299,11 @@ MUST_CHECK enum err facts_excerpt(struct bytes body, unsigned parts,
 bool facts_understands(const struct hl7_header *header);
 
 const char *facts_result_status_name(enum result_status status);   /* "final" ... (FHIR Observation.status words) */
+const char *facts_order_kind_name(enum order_kind kind);           /* "medication" "laboratory" ... */
+const char *facts_order_state_name(enum order_state state);       /* FHIR request-status words, "" when not said */
+const char *facts_medication_event_kind_name(enum medication_event_kind kind);
+const char *facts_medication_event_state_name(enum medication_event_state state);
+const char *facts_appointment_state_name(enum appointment_state state); /* FHIR Appointment.status words */
 const char *facts_movement_class_name(enum movement_class class); /* "admit" "transfer" ... */
 
 #endif

@@ -30,12 +30,6 @@ static enum result_status status_of(struct bytes code, bool is_observation) {
     return RESULT_UNKNOWN;
 }
 
-const char *facts_result_status_name(enum result_status status) {
-    static const char *const names[] = {"unknown",   "registered", "preliminary",      "final",
-                                        "corrected", "deleted",    "entered-in-error", "cancelled"};
-    return (unsigned)status < sizeof names / sizeof names[0] ? names[status] : names[0];
-}
-
 static bool is_taken_back(enum result_status status) {
     return status == RESULT_DELETED || status == RESULT_WRONG || status == RESULT_CANCELLED;
 }

@@ -171,8 +171,14 @@ static void add_movement(struct translation *t, const struct event *event) {
         return;
     }
     bool is_update = bytes_is(t->movement_action, "UPDATE") || bytes_is(t->facts->trigger, "Z99");
-    fact->movement = (struct fact_movement){event->class, t->movement_id, holds,
-                                            t->place,     t->prior,       is_update};
+    fact->movement = (struct fact_movement){
+        .class = event->class,
+        .movement_id = t->movement_id,
+        .holds = holds,
+        .place = t->place,
+        .prior = t->prior,
+        .is_update = is_update,
+    };
     if (!t->has_pv1)
         translate_warn(t, "a movement without PV1 says no place");
     else if (!t->has_place && event->class == MOVEMENT_TRANSFER)
@@ -232,10 +238,4 @@ void finish_visit(struct translation *t) {
         add_movement(t, &event);
     if (states_place(t, is_movement ? &event : NULL))
         add_stated_place(t);
-}
-
-const char *facts_movement_class_name(enum movement_class class) {
-    static const char *const names[] = {"unknown",   "admit",        "register",     "preadmit", "transfer",
-                                        "discharge", "to_inpatient", "to_outpatient"};
-    return (unsigned)class < sizeof names / sizeof names[0] ? names[class] : names[0];
 }

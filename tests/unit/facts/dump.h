@@ -58,8 +58,9 @@ static inline void dump_cell(struct text *out, const struct fact *fact) {
     static const char *const patient[PATIENT_FIELD_COUNT] = {
         "?",          "family_name", "given_name", "birth_name", "used_name", "prefix",
         "birth_date", "sex",         "address",    "phone",      "death",     "identity_status"};
-    static const char *const visit[VISIT_FIELD_COUNT] = {
-        "?", "class", "attending", "service", "admitted_at", "discharged_at", "reason", "stated_place"};
+    static const char *const visit[VISIT_FIELD_COUNT] = {"?",       "class",       "attending",
+                                                         "service", "admitted_at", "discharged_at",
+                                                         "reason",  "stated_place"};
     bool is_patient = fact->kind == FACT_PATIENT;
     text_put_format(out, "%s %s ", is_patient ? "patient" : "stay",
                     is_patient ? patient[fact->cell.field] : visit[fact->cell.field]);
@@ -75,6 +76,8 @@ static inline void dump_movement(struct text *out, const struct fact_movement *m
     dump_part(out, "id", movement->movement_id);
     dump_place(out, "place", &movement->place);
     dump_place(out, "prior", &movement->prior);
+    dump_part(out, "medical_unit", movement->medical_unit);
+    dump_part(out, "care_unit", movement->care_unit);
     text_put_string(out, movement->is_update ? " update" : "");
 }
 
@@ -99,6 +102,10 @@ static inline void dump_diagnosis(struct text *out, const struct fact_diagnosis 
     dump_part(out, "type", diagnosis->type);
     dump_instant(out, "at", diagnosis->at);
     dump_part(out, "id", diagnosis->id);
+    dump_part(out, "onset", diagnosis->onset_at);
+    dump_part(out, "ended", diagnosis->ended_at);
+    dump_part(out, "state", diagnosis->state);
+    text_put_string(out, diagnosis->is_problem ? " problem" : "");
     text_put_string(out, diagnosis->is_deleted ? " deleted" : "");
 }
 
@@ -158,6 +165,81 @@ static inline void dump_merge(struct text *out, const struct fact_merge *merge) 
     dump_identifier(out, &merge->survivor);
 }
 
+static inline void dump_order(struct text *out, const struct fact_order *order) {
+    text_put_format(out, "order %s %s", facts_order_kind_name(order->kind),
+                    order->state ? facts_order_state_name(order->state) : "not_said");
+    dump_part(out, "control", order->control);
+    dump_part(out, "placer", order->placer);
+    dump_part(out, "filler", order->filler);
+    dump_part(out, "group", order->group);
+    dump_part(out, "parent", order->parent);
+    dump_part(out, "code", order->code);
+    dump_part(out, "system", order->system);
+    dump_part(out, "text", order->text);
+    dump_part(out, "dose", order->dose);
+    dump_part(out, "dose_max", order->dose_max);
+    dump_part(out, "dose_unit", order->dose_unit);
+    dump_part(out, "strength", order->strength);
+    dump_part(out, "form", order->form);
+    dump_part(out, "route", order->route);
+    dump_part(out, "rate", order->rate);
+    dump_part(out, "timing", order->timing);
+    dump_part(out, "duration", order->duration);
+    text_put_string(out, order->is_as_needed ? " as_needed" : "");
+    dump_instant(out, "starts", order->starts_at);
+    dump_instant(out, "ends", order->ends_at);
+    dump_part(out, "instructions", order->instructions);
+    dump_part(out, "indication", order->indication);
+    dump_part(out, "components", order->components);
+    dump_part(out, "priority", order->priority);
+    dump_part(out, "requester", order->requester);
+    dump_instant(out, "asked", order->asked_at);
+    dump_instant(out, "effective", order->effective_at);
+    dump_part(out, "specimen", order->specimen);
+    dump_part(out, "notes", order->notes);
+}
+
+static inline void dump_medication_event(struct text *out, const struct fact_medication_event *e) {
+    text_put_format(out, "%s %s", facts_medication_event_kind_name(e->kind),
+                    facts_medication_event_state_name(e->state));
+    dump_part(out, "placer", e->placer);
+    dump_part(out, "filler", e->filler);
+    dump_part(out, "id", e->id);
+    dump_instant(out, "at", e->at);
+    dump_instant(out, "ended", e->ended_at);
+    dump_part(out, "code", e->code);
+    dump_part(out, "system", e->system);
+    dump_part(out, "text", e->text);
+    dump_part(out, "amount", e->amount);
+    dump_part(out, "unit", e->unit);
+    dump_part(out, "form", e->form);
+    dump_part(out, "route", e->route);
+    dump_part(out, "site", e->site);
+    dump_part(out, "rate", e->rate);
+    dump_part(out, "performer", e->performer);
+    dump_part(out, "reason", e->reason);
+    dump_part(out, "lot", e->lot);
+    dump_part(out, "notes", e->notes);
+}
+
+static inline void dump_appointment(struct text *out, const struct fact_appointment *a) {
+    text_put_format(out, "appointment %s",
+                    a->state ? facts_appointment_state_name(a->state) : "not_said");
+    dump_part(out, "placer", a->placer);
+    dump_part(out, "filler", a->filler);
+    dump_instant(out, "starts", a->starts_at);
+    dump_instant(out, "ends", a->ends_at);
+    dump_part(out, "code", a->code);
+    dump_part(out, "system", a->system);
+    dump_part(out, "text", a->text);
+    dump_part(out, "kind", a->kind);
+    dump_part(out, "reason", a->reason);
+    dump_part(out, "place", a->place);
+    dump_part(out, "people", a->people);
+    dump_part(out, "resources", a->resources);
+    dump_part(out, "notes", a->notes);
+}
+
 static inline void dump_fact(struct text *out, const struct fact *fact) {
     switch (fact->kind) {
     case FACT_PATIENT:
@@ -190,6 +272,21 @@ static inline void dump_fact(struct text *out, const struct fact *fact) {
         break;
     case FACT_DOCUMENT:
         dump_document(out, &fact->document);
+        break;
+    case FACT_ORDER:
+        dump_order(out, &fact->order);
+        break;
+    case FACT_MEDICATION_EVENT:
+        dump_medication_event(out, &fact->medication_event);
+        break;
+    case FACT_APPOINTMENT:
+        dump_appointment(out, &fact->appointment);
+        break;
+    case FACT_VISIT_MERGE:
+        text_put_string(out, "stay_merge");
+        dump_identifier(out, &fact->visit_merge.loser);
+        text_put_string(out, " into");
+        dump_identifier(out, &fact->visit_merge.survivor);
         break;
     }
     text_put_char(out, '\n');
