@@ -1,8 +1,9 @@
 /* answer.c - the chart's answers as JSON, in pieces; docs/chart-json.md describes every member. */
+#include "chart/answer.h"
 #include "chart/reader.h"
 
-#define PIECE_BYTES    ((size_t)64 << 20)
-#define PERSON_BYTES   ((size_t)512 << 20)
+#define PIECE_BYTES     ((size_t)64 << 20)
+#define PERSON_BYTES    ((size_t)512 << 20)
 #define PERSONS_AT_ONCE 500
 
 struct answer {
@@ -36,7 +37,8 @@ static void put_identifiers(struct json *json, const char *name,
     json_array_end(json);
 }
 
-static void put_named_source(struct json *json, const char *name, const struct chart_source *source) {
+static void put_named_source(struct json *json, const char *name,
+                             const struct chart_source *source) {
     json_name(json, name);
     json_object_begin(json);
     json_member_u64(json, "entry", source->entry);
@@ -44,7 +46,7 @@ static void put_named_source(struct json *json, const char *name, const struct c
     json_object_end(json);
 }
 
-static void put_source(struct json *json, const struct chart_source *source) {
+void put_source(struct json *json, const struct chart_source *source) {
     put_named_source(json, "source", source);
 }
 
@@ -61,7 +63,8 @@ static const char *allergy_statement_name(enum allergy_statement statement) {
 }
 
 static void put_allergies(struct json *json, const struct chart_patient *patient) {
-    json_member_string(json, "allergy_statement", allergy_statement_name(patient->allergy_statement));
+    json_member_string(json, "allergy_statement",
+                       allergy_statement_name(patient->allergy_statement));
     json_name(json, "allergies");
     json_array_begin(json);
     for (size_t i = 0; i < patient->allergy_count; i++) {
@@ -124,6 +127,19 @@ static void put_disputes(struct json *json, const struct chart_dispute *disputes
     json_array_end(json);
 }
 
+static void put_expected(struct json *json, const struct chart_stay *stay) {
+    json_name(json, "expected");
+    if (!stay->expected) {
+        json_put_null(json);
+        return;
+    }
+    json_object_begin(json);
+    json_member_string(json, "class", facts_movement_class_name(stay->expected));
+    json_member_instant(json, "at", stay->expected_at);
+    put_place(json, &stay->expected_place);
+    json_object_end(json);
+}
+
 static void put_stay(struct json *json, const struct chart_stay *stay) {
     json_name(json, "visit");
     if (bytes_is_empty(stay->visit.number))
@@ -134,12 +150,16 @@ static void put_stay(struct json *json, const struct chart_stay *stay) {
     json_member_bool(json, "is_present", stay->is_present);
     json_member_bool(json, "is_place_stated", stay->is_place_stated);
     put_place(json, &stay->place);
+    json_member_bytes(json, "medical_unit", stay->medical_unit);
+    json_member_bytes(json, "care_unit", stay->care_unit);
+    json_member_bool(json, "is_on_leave", stay->is_on_leave);
     json_member_instant(json, "since", stay->since);
     json_member_instant(json, "admitted_at", stay->admitted_at);
     json_member_instant(json, "discharged_at", stay->discharged_at);
     json_member_bytes(json, "attending", stay->attending);
     json_member_bytes(json, "service", stay->service);
     json_member_bytes(json, "reason", stay->reason);
+    put_expected(json, stay);
     put_disputes(json, stay->disputes, stay->dispute_count);
     put_source(json, &stay->source);
 }
@@ -165,7 +185,8 @@ static enum err answer_census(struct answer *answer) {
     for (size_t i = 0; i < count && !err; i++) {
         json_object_begin(json);
         put_who(answer, &rows[i].patient);
-        put_identifiers(json, "other_identifiers", rows[i].patient.others, rows[i].patient.other_count);
+        put_identifiers(json, "other_identifiers", rows[i].patient.others,
+                        rows[i].patient.other_count);
         put_doubt(json, &rows[i].patient);
         json_member_bool(json, "same_name_in_ward", rows[i].patient.doubt & CHART_SAME_NAME);
         put_stay(json, &rows[i].stay);
@@ -216,7 +237,8 @@ static enum err answer_aside(struct answer *answer) {
     do {
         struct chart_aside *asides;
         arena_clear(&answer->arena);
-        err = chart_asides(answer->reader, &answer->arena, from, PERSONS_AT_ONCE, &asides, &count, answer->fault);
+        err = chart_asides(answer->reader, &answer->arena, from, PERSONS_AT_ONCE, &asides, &count,
+                           answer->fault);
         for (size_t i = 0; i < count && !err; i++) {
             json_object_begin(json);
             json_member_u64(json, "entry", asides[i].entry);
@@ -264,7 +286,8 @@ static enum err put_patient(struct answer *answer) {
     struct json *json = &answer->json;
     struct chart_stay *stays;
     size_t count;
-    enum err err = chart_stays(answer->reader, &answer->arena, p->id, &stays, &count, answer->fault);
+    enum err err =
+        chart_stays(answer->reader, &answer->arena, p->id, &stays, &count, answer->fault);
     if (err)
         return err;
     put_identifiers(json, "other_identifiers", p->others, p->other_count);
@@ -295,7 +318,8 @@ static enum err put_moves(struct answer *answer) {
     struct chart_movement *moves;
     size_t count;
     struct json *json = &answer->json;
-    enum err err = chart_moves(answer->reader, &answer->arena, answer->patient.id, &moves, &count, answer->fault);
+    enum err err = chart_moves(answer->reader, &answer->arena, answer->patient.id, &moves, &count,
+                               answer->fault);
     if (err)
         return err;
     json_name(json, "moves");
@@ -312,6 +336,8 @@ static enum err put_moves(struct answer *answer) {
         json_member_bytes(json, "movement_id", m->movement_id);
         json_member_instant(json, "holds", m->holds);
         put_place(json, &m->place);
+        json_member_bytes(json, "medical_unit", m->medical_unit);
+        json_member_bytes(json, "care_unit", m->care_unit);
         json_member_bool(json, "is_cancelled", m->is_cancelled);
         put_source(json, &m->source);
         if (m->is_cancelled)
@@ -411,6 +437,11 @@ static enum err put_diagnoses(struct answer *answer) {
         json_member_bytes(json, "text", diagnoses[i].text);
         json_member_bytes(json, "type", diagnoses[i].type);
         json_member_instant(json, "at", diagnoses[i].at);
+        json_member_bool(json, "is_problem", diagnoses[i].is_problem);
+        json_member_bytes(json, "onset_at", diagnoses[i].onset_at);
+        json_member_bytes(json, "ended_at", diagnoses[i].ended_at);
+        json_member_bytes(json, "state", diagnoses[i].state);
+        json_member_bool(json, "is_deleted", diagnoses[i].is_deleted);
         put_source(json, &diagnoses[i].source);
         json_object_end(json);
     }
@@ -451,6 +482,41 @@ static enum err put_documents(struct answer *answer) {
     return ERR_OK;
 }
 
+/* `kind`: of one kind alone; 0: all. */
+static enum err orders_of(struct answer *answer, enum order_kind kind) {
+    struct chart_order *orders;
+    size_t count, kept = 0;
+    enum err err = chart_orders(answer->reader, &answer->arena, answer->patient.id, &orders, &count,
+                                answer->fault);
+    if (err)
+        return err;
+    for (size_t i = 0; i < count; i++)
+        if (!kind || orders[i].fact.kind == kind)
+            orders[kept++] = orders[i];
+    put_orders(&answer->json, orders, kept, answer->ask->now_us);
+    return ERR_OK;
+}
+
+static enum err administrations_of(struct answer *answer) {
+    struct chart_medication_event *events;
+    size_t count;
+    enum err err = chart_medication_events(answer->reader, &answer->arena, answer->patient.id,
+                                           &events, &count, answer->fault);
+    if (!err)
+        put_medication_events(&answer->json, events, count);
+    return err;
+}
+
+static enum err appointments_of(struct answer *answer) {
+    struct chart_appointment *appointments;
+    size_t count;
+    enum err err = chart_appointments(answer->reader, &answer->arena, answer->patient.id,
+                                      &appointments, &count, answer->fault);
+    if (!err)
+        put_appointments(&answer->json, appointments, count);
+    return err;
+}
+
 static enum err put_parts(struct answer *answer) {
     switch (answer->ask->question) {
     case CHART_PATIENT:
@@ -463,6 +529,16 @@ static enum err put_parts(struct answer *answer) {
         return put_diagnoses(answer);
     case CHART_DOCUMENTS:
         return put_documents(answer);
+    case CHART_ORDERS:
+        return orders_of(answer, 0);
+    case CHART_MEDICATION: {
+        enum err err = orders_of(answer, ORDER_MEDICATION);
+        return err ? err : administrations_of(answer);
+    }
+    case CHART_ADMINISTRATIONS:
+        return administrations_of(answer);
+    case CHART_APPOINTMENTS:
+        return appointments_of(answer);
     default:
         put_allergies(&answer->json, &answer->patient);
         return ERR_OK;
@@ -471,7 +547,8 @@ static enum err put_parts(struct answer *answer) {
 
 static enum err answer_person(struct answer *answer, uint64_t id) {
     arena_clear(&answer->arena);
-    enum err err = chart_patient(answer->reader, &answer->arena, id, &answer->patient, answer->fault);
+    enum err err =
+        chart_patient(answer->reader, &answer->arena, id, &answer->patient, answer->fault);
     if (err)
         return err;
     json_object_begin(&answer->json);
@@ -517,9 +594,10 @@ static enum err answer_question(struct answer *answer) {
     }
 }
 
-enum err chart_answer_json(struct chart_reader *reader, const struct chart_ask *ask, chart_take take,
-                           void *owner, struct fault *fault) {
-    struct answer answer = {.reader = reader, .ask = ask, .take = take, .owner = owner, .fault = fault};
+enum err chart_answer_json(struct chart_reader *reader, const struct chart_ask *ask,
+                           chart_take take, void *owner, struct fault *fault) {
+    struct answer answer = {
+        .reader = reader, .ask = ask, .take = take, .owner = owner, .fault = fault};
     struct arena buffer;
     arena_init(&answer.arena, PERSON_BYTES);
     arena_init(&buffer, PIECE_BYTES + 64);

@@ -22,7 +22,7 @@
 #include "facts/facts.h"
 #include "vault/vault.h"
 
-#define CHART_SCHEMA_VERSION     2
+#define CHART_SCHEMA_VERSION     3
 #define CHART_TRANSLATOR_VERSION 3
 
 /* ---- generations: DIR/chart/<generation>.db, DIR/chart/current names the one in use ---- */
@@ -156,6 +156,11 @@ struct chart_stay {
     struct bytes class, attending, service, reason;
     bool is_present;
     bool is_place_stated;       /* known only from a message that is no movement */
+    bool is_on_leave;           /* away for a while, the bed kept */
+    struct bytes medical_unit, care_unit; /* of the movement that placed the patient */
+    enum movement_class expected; /* announced and not done or cancelled since: a pending class; 0: nothing */
+    int64_t expected_at;          /* INSTANT_NONE: no time was said */
+    struct fact_place expected_place;
     struct fact_place place;
     int64_t since;              /* at this place */
     int64_t admitted_at, discharged_at; /* INSTANT_NONE */
@@ -199,6 +204,7 @@ struct chart_movement {
     struct bytes movement_id;
     int64_t holds;
     struct fact_place place;
+    struct bytes medical_unit, care_unit;
     bool is_cancelled;
     struct chart_source source, cancel_source;
 };
@@ -241,8 +247,10 @@ MUST_CHECK enum err chart_results(struct chart_reader *reader, struct arena *are
                                   size_t *count, struct fault *fault);
 
 struct chart_diagnosis {
-    struct bytes code, system, text, type;
+    struct bytes code, system, text, type, onset_at, ended_at, state;
     int64_t at;
+    bool is_problem; /* of the problem list */
+    bool is_deleted; /* it was taken back: pages leave it out */
     struct chart_source source;
 };
 MUST_CHECK enum err chart_diagnoses(struct chart_reader *reader, struct arena *arena, uint64_t id,
@@ -256,6 +264,50 @@ struct chart_document {
 };
 MUST_CHECK enum err chart_documents(struct chart_reader *reader, struct arena *arena, uint64_t id,
                                     struct chart_document **out, size_t *count, struct fault *fault);
+
+/* One of the statements that an order or an appointment is made of. */
+struct chart_step {
+    struct bytes control; /* ORC-1 as it came */
+    const char *state;    /* "" when it says none */
+    struct bytes feed;
+    struct chart_source source;
+};
+struct chart_steps {
+    struct chart_step *list; /* oldest first */
+    size_t count;
+};
+struct chart_order {
+    struct fact_order fact; /* what all statements say together */
+    struct bytes feed;      /* of the last one */
+    struct chart_steps steps;
+    struct chart_source source;
+};
+/* Of every kind, by start, else by when it was asked for, newest first. */
+MUST_CHECK enum err chart_orders(struct chart_reader *reader, struct arena *arena, uint64_t id,
+                                 struct chart_order **orders, size_t *count, struct fault *fault);
+/* Does it still stand at that moment? One that was never said to have begun does not. */
+bool chart_order_stands(const struct chart_order *order, int64_t at);
+
+struct chart_medication_event {
+    struct fact_medication_event fact;
+    struct bytes feed;
+    struct chart_source source;
+};
+/* Newest first; those taken back are among them. */
+MUST_CHECK enum err chart_medication_events(struct chart_reader *reader, struct arena *arena,
+                                            uint64_t id, struct chart_medication_event **events,
+                                            size_t *count, struct fault *fault);
+
+struct chart_appointment {
+    struct fact_appointment fact;
+    struct bytes feed;
+    struct chart_steps steps;
+    struct chart_source source;
+};
+/* By start. */
+MUST_CHECK enum err chart_appointments(struct chart_reader *reader, struct arena *arena, uint64_t id,
+                                       struct chart_appointment **appointments, size_t *count,
+                                       struct fault *fault);
 
 struct chart_hit {
     struct chart_patient patient;
@@ -319,7 +371,8 @@ struct chart_held {
     size_t let_go_count;
 };
 /* Which entries hold something that must outlast them, because they state it: who a patient is, with all numbers and
- * names; merges and links; allergies, "none known" and what was taken back among them; the diagnoses of patients present;
+ * names; merges and links; allergies, "none known" and what was taken back among them; problems, and the diagnoses of patients
+ * present; orders that still stand and appointments to come;
  * stays that are open, or of which something was said later than `until`, with all their movements. An ended stay of
  * which they say something, and nobody anything later, is to be let go as a whole: a part of it could look like a stay
  * that never ended. `let_go` lives in the arena. */
@@ -327,7 +380,8 @@ MUST_CHECK enum err chart_held(struct chart_reader *reader, struct arena *arena,
                                struct chart_held *held, struct fault *fault);
 
 /* The answers as JSON, documented in docs/chart-json.md and stable. */
-enum chart_question { CHART_CENSUS, CHART_PATIENT, CHART_RESULTS, CHART_MOVES, CHART_ALLERGIES, CHART_DIAGNOSES, CHART_DOCUMENTS, CHART_FEEDS, CHART_ASIDE, CHART_STATE };
+enum chart_question { CHART_CENSUS, CHART_PATIENT, CHART_RESULTS, CHART_MOVES, CHART_ALLERGIES, CHART_DIAGNOSES, CHART_DOCUMENTS, CHART_ORDERS, CHART_MEDICATION,
+                      CHART_ADMINISTRATIONS, CHART_APPOINTMENTS, CHART_FEEDS, CHART_ASIDE, CHART_STATE };
 struct chart_ask {
     enum chart_question question;
     struct bytes ward;      /* census: one ward, or data NULL */

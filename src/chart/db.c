@@ -40,7 +40,8 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_ALLERGY_ENTRIES] = "SELECT entry FROM allergy WHERE entry >= ?1 AND entry < ?2",
     [SQL_DIAGNOSIS_ENTRIES] =
         "SELECT diagnosis.entry FROM diagnosis JOIN subject ON subject.id = diagnosis.subject "
-        "WHERE diagnosis.entry >= ?1 AND diagnosis.entry < ?2 AND subject.person IN (SELECT person FROM census)",
+        "WHERE diagnosis.entry >= ?1 AND diagnosis.entry < ?2 AND (subject.person IN (SELECT person FROM census) "
+        "OR diagnosis.agent LIKE 'problem|%')",
     [SQL_EDGE_GET] = "SELECT sure, said, clock, entry FROM edge WHERE loser = ?1 AND survivor = ?2",
     [SQL_DOUBT_GET] = "SELECT reason FROM doubt WHERE person = ?1",
     [SQL_DOUBT_PUT] = "INSERT OR REPLACE INTO doubt (person, reason) VALUES (?1, ?2)",
@@ -75,6 +76,12 @@ static const char *const texts[SQL_COUNT] = {
         "record = excluded.record WHERE (excluded.sure, excluded.said, excluded.clock, excluded.entry) >= "
         "(sure, said, clock, entry)",
     [SQL_DOCUMENTS_OF] = "SELECT document, said, entry, record FROM document WHERE subject = ?1 ORDER BY said DESC, document",
+    [SQL_STATEMENT_PUT] =
+        "INSERT OR REPLACE INTO statement (subject, kind, entry, part, record) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_STATEMENTS_OF] = "SELECT record, part FROM statement WHERE subject = ?1 AND kind = ?2",
+    [SQL_STATEMENT_PERSONS] =
+        "SELECT DISTINCT subject.person FROM statement JOIN subject ON subject.id = statement.subject "
+        "WHERE statement.entry >= ?1 AND statement.entry < ?2 AND subject.person > ?3 ORDER BY subject.person LIMIT ?4",
     [SQL_FEED_PUT] =
         "INSERT INTO feed (id, application, facility, record) VALUES (?1, ?2, ?3, ?4) "
         "ON CONFLICT (id) DO UPDATE SET record = excluded.record",

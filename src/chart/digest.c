@@ -112,7 +112,8 @@ static enum err add_allergies(struct digest *digest, const struct chart_patient 
     for (size_t i = 0; i < patient->allergy_count; i++) {
         const struct chart_allergy *a = &patient->allergies[i];
         struct sha256_ctx *item = item_begin(&list);
-        const struct bytes parts[] = {a->code, a->system, a->text, a->kind, a->severity, a->reaction, a->identified_at};
+        const struct bytes parts[] = {a->code,     a->system,   a->text,         a->kind,
+                                      a->severity, a->reaction, a->identified_at};
         for (size_t k = 0; k < 7; k++)
             add_bytes(item, parts[k]);
         item_end(&list);
@@ -123,10 +124,11 @@ static enum err add_allergies(struct digest *digest, const struct chart_patient 
 }
 
 static enum err add_banner(struct digest *digest, const struct chart_patient *p) {
-    const struct bytes parts[] = {p->family_name, p->given_name, p->birth_name, p->used_name,
-                                  p->prefix,      p->birth_date, p->sex,        p->address,
-                                  p->phone,       p->death,      p->identity_status,
-                                  bytes_from_string(p->doubt_reason)};
+    const struct bytes parts[] = {
+        p->family_name, p->given_name,      p->birth_name,
+        p->used_name,   p->prefix,          p->birth_date,
+        p->sex,         p->address,         p->phone,
+        p->death,       p->identity_status, bytes_from_string(p->doubt_reason)};
     add_identifier(&digest->sha, &p->main);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         add_bytes(&digest->sha, parts[i]);
@@ -147,6 +149,11 @@ static void add_stay(struct sha256_ctx *item, const struct chart_stay *s) {
     add_number(item, (uint64_t)s->since);
     add_number(item, (uint64_t)s->admitted_at);
     add_number(item, (uint64_t)s->discharged_at);
+    add_bytes(item, s->medical_unit);
+    add_bytes(item, s->care_unit);
+    add_number(item, (uint64_t)s->expected << 1 | s->is_on_leave);
+    add_number(item, (uint64_t)s->expected_at);
+    add_place(item, &s->expected_place);
 }
 
 static enum err add_stays(struct digest *digest, uint64_t id) {
@@ -266,7 +273,8 @@ static enum err add_results(struct digest *digest, uint64_t id) {
     for (size_t i = 0; i < count; i++) {
         const struct chart_report *r = &reports[i];
         struct sha256_ctx *item = item_begin(&list);
-        const struct bytes parts[] = {r->placer, r->filler, r->code, r->system, r->text, r->requester, r->notes, r->feed};
+        const struct bytes parts[] = {r->placer, r->filler,    r->code,  r->system,
+                                      r->text,   r->requester, r->notes, r->feed};
         for (size_t k = 0; k < 8; k++)
             add_bytes(item, parts[k]);
         add_number(item, r->status);
@@ -284,7 +292,8 @@ static enum err add_diagnoses(struct digest *digest, uint64_t id) {
     struct chart_diagnosis *diagnoses;
     struct unordered list;
     size_t count;
-    enum err err = chart_diagnoses(digest->reader, &digest->arena, id, &diagnoses, &count, digest->fault);
+    enum err err =
+        chart_diagnoses(digest->reader, &digest->arena, id, &diagnoses, &count, digest->fault);
     if (err)
         return err;
     if (!unordered_init(&list, &digest->arena, count))
@@ -296,6 +305,10 @@ static enum err add_diagnoses(struct digest *digest, uint64_t id) {
         add_bytes(item, diagnoses[i].text);
         add_bytes(item, diagnoses[i].type);
         add_number(item, (uint64_t)diagnoses[i].at);
+        add_bytes(item, diagnoses[i].onset_at);
+        add_bytes(item, diagnoses[i].ended_at);
+        add_bytes(item, diagnoses[i].state);
+        add_number(item, (uint64_t)diagnoses[i].is_problem << 1 | diagnoses[i].is_deleted);
         item_end(&list);
     }
     unordered_add(&digest->sha, &list);
@@ -306,7 +319,8 @@ static enum err add_documents(struct digest *digest, uint64_t id) {
     struct chart_document *documents;
     struct unordered list;
     size_t count;
-    enum err err = chart_documents(digest->reader, &digest->arena, id, &documents, &count, digest->fault);
+    enum err err =
+        chart_documents(digest->reader, &digest->arena, id, &documents, &count, digest->fault);
     if (err)
         return err;
     if (!unordered_init(&list, &digest->arena, count))
@@ -314,8 +328,9 @@ static enum err add_documents(struct digest *digest, uint64_t id) {
     for (size_t i = 0; i < count; i++) {
         const struct chart_document *d = &documents[i];
         struct sha256_ctx *item = item_begin(&list);
-        const struct bytes parts[] = {d->id,           d->parent_id, d->kind,       d->title, d->completion,
-                                      d->availability, d->author,    d->media_type, d->text};
+        const struct bytes parts[] = {d->id,     d->parent_id,  d->kind,
+                                      d->title,  d->completion, d->availability,
+                                      d->author, d->media_type, d->text};
         for (size_t k = 0; k < 9; k++)
             add_bytes(item, parts[k]);
         add_number(item, d->encapsulated_bytes);
@@ -325,6 +340,89 @@ static enum err add_documents(struct digest *digest, uint64_t id) {
     }
     unordered_add(&digest->sha, &list);
     return ERR_OK;
+}
+
+/* Of what the JSON says, everything but where it comes from. */
+static void add_order(struct sha256_ctx *item, const struct fact_order *o) {
+    const struct bytes parts[] = {
+        o->placer,     o->filler,   o->group,     o->parent,    o->code,         o->system,
+        o->text,       o->dose,     o->dose_max,  o->dose_unit, o->strength,     o->form,
+        o->route,      o->rate,     o->timing,    o->duration,  o->instructions, o->indication,
+        o->components, o->priority, o->requester, o->specimen,  o->notes};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        add_bytes(item, parts[i]);
+    const int64_t instants[] = {o->starts_at, o->ends_at, o->asked_at, o->effective_at};
+    for (size_t i = 0; i < 4; i++)
+        add_number(item, (uint64_t)instants[i]);
+    add_number(item, (uint64_t)o->kind << 16 | (uint64_t)o->state << 1 | o->is_as_needed);
+}
+
+static enum err add_orders(struct digest *digest, uint64_t id) {
+    struct unordered list;
+    struct chart_order *orders;
+    size_t count;
+    enum err err = chart_orders(digest->reader, &digest->arena, id, &orders, &count, digest->fault);
+    if (!err && !unordered_init(&list, &digest->arena, count))
+        return no_room(digest);
+    for (size_t i = 0; !err && i < count; i++) {
+        add_order(item_begin(&list), &orders[i].fact);
+        item_end(&list);
+    }
+    if (!err)
+        unordered_add(&digest->sha, &list);
+    return err;
+}
+
+static enum err add_medication_events(struct digest *digest, uint64_t id) {
+    struct unordered list;
+    struct chart_medication_event *events;
+    size_t count;
+    enum err err =
+        chart_medication_events(digest->reader, &digest->arena, id, &events, &count, digest->fault);
+    if (!err && !unordered_init(&list, &digest->arena, count))
+        return no_room(digest);
+    for (size_t i = 0; !err && i < count; i++) {
+        const struct fact_medication_event *e = &events[i].fact;
+        const struct bytes parts[] = {
+            e->placer, e->filler, e->id,   e->code, e->system,    e->text,   e->amount, e->unit,
+            e->form,   e->route,  e->site, e->rate, e->performer, e->reason, e->lot,    e->notes};
+        struct sha256_ctx *item = item_begin(&list);
+        for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++)
+            add_bytes(item, parts[k]);
+        add_number(item, (uint64_t)e->at);
+        add_number(item, (uint64_t)e->ended_at);
+        add_number(item, (uint64_t)e->kind << 16 | e->state);
+        item_end(&list);
+    }
+    if (!err)
+        unordered_add(&digest->sha, &list);
+    return err;
+}
+
+static enum err add_appointments(struct digest *digest, uint64_t id) {
+    struct unordered list;
+    struct chart_appointment *appointments;
+    size_t count;
+    enum err err = chart_appointments(digest->reader, &digest->arena, id, &appointments, &count,
+                                      digest->fault);
+    if (!err && !unordered_init(&list, &digest->arena, count))
+        return no_room(digest);
+    for (size_t i = 0; !err && i < count; i++) {
+        const struct fact_appointment *a = &appointments[i].fact;
+        const struct bytes parts[] = {a->placer, a->filler,    a->code,   a->system,
+                                      a->text,   a->kind,      a->reason, a->place,
+                                      a->people, a->resources, a->notes};
+        struct sha256_ctx *item = item_begin(&list);
+        for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++)
+            add_bytes(item, parts[k]);
+        add_number(item, (uint64_t)a->starts_at);
+        add_number(item, (uint64_t)a->ends_at);
+        add_number(item, a->state);
+        item_end(&list);
+    }
+    if (!err)
+        unordered_add(&digest->sha, &list);
+    return err;
 }
 
 static enum err add_lasting(struct digest *digest, uint64_t id) {
@@ -341,6 +439,12 @@ static enum err add_everything(struct digest *digest, uint64_t id) {
         err = add_results(digest, id);
     if (!err)
         err = add_diagnoses(digest, id);
+    if (!err)
+        err = add_orders(digest, id);
+    if (!err)
+        err = add_medication_events(digest, id);
+    if (!err)
+        err = add_appointments(digest, id);
     return err ? err : add_documents(digest, id);
 }
 
@@ -398,7 +502,8 @@ static enum err make_digest(struct chart_reader *reader, bool is_lasting, char h
         if (digest.count > 1)
             qsort(digest.hashes, digest.count, sizeof *digest.hashes, compare_hashes);
         sha256_init(&digest.sha);
-        sha256_update(&digest.sha, digest.count * sizeof *digest.hashes, (const uint8_t *)digest.hashes);
+        sha256_update(&digest.sha, digest.count * sizeof *digest.hashes,
+                      (const uint8_t *)digest.hashes);
         sha256_digest(&digest.sha, sizeof all, all);
         text_init(&text, hex, 65);
         text_put_hex(&text, bytes_from(all, sizeof all));

@@ -392,6 +392,44 @@ static enum err stay_disputes(struct db *db, const struct visit *visit, struct a
     return ERR_OK;
 }
 
+static struct visit *survivor_of(struct visit **list, size_t count, const struct visit *visit) {
+    for (size_t steps = 0; steps < count && !bytes_is_empty(visit->merged_into.number); steps++) {
+        const struct visit *next = NULL;
+        for (size_t i = 0; i < count && !next; i++)
+            if (identifier_is(&list[i]->identifier, &visit->merged_into))
+                next = list[i];
+        if (!next)
+            return NULL; /* nothing is known of it yet: this one stands for itself */
+        visit = next;
+    }
+    for (size_t i = 0; i < count; i++) /* a circle ends where it was entered */
+        if (list[i] == visit)
+            return list[i];
+    return NULL;
+}
+
+/* Stays that are part of another one (A50, A51) go into it. */
+static enum err merge_visits(struct visit **list, size_t *count, struct arena *arena) {
+    size_t kept = 0, all = *count;
+    struct visit **rest = arena_array(arena, all, sizeof *rest);
+    if (all && !rest)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < all; i++) {
+        struct visit *survivor =
+            bytes_is_empty(list[i]->merged_into.number) ? NULL : survivor_of(list, all, list[i]);
+        bool is_part =
+            survivor && survivor != list[i] && bytes_is_empty(survivor->merged_into.number);
+        if (is_part && visit_absorb(survivor, list[i], arena))
+            return ERR_LIMIT;
+        if (!is_part)
+            rest[kept++] = list[i];
+    }
+    if (kept)
+        memcpy(list, rest, kept * sizeof *rest);
+    *count = kept;
+    return ERR_OK;
+}
+
 enum err fold_stays(struct db *db, const struct person *person, struct arena *arena,
                     struct chart_stay **stays, struct visit ***visits, size_t *count,
                     struct fault *fault) {
@@ -420,8 +458,9 @@ enum err fold_stays(struct db *db, const struct person *person, struct arena *ar
         if (err != ERR_MORE)
             return err;
     }
+    enum err merged = merge_visits(list, count, arena);
     struct chart_stay *out = arena_array(arena, *count, sizeof *out);
-    if (*count && !out)
+    if (merged || (*count && !out))
         return fault_set(fault, ERR_LIMIT, "too much for one page");
     for (size_t i = 0; i < *count; i++) {
         visit_work_out(list[i], &out[i]);

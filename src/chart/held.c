@@ -8,6 +8,7 @@
  * entries that are younger or were stated again, must not make a stay of its own. That entry itself needs to be held only
  * where what it is about may still be readable: where something older than it is left. */
 #include "chart/reader.h"
+#include "chart/statement.h"
 
 #define RECORD_BYTES ((size_t)64 << 20)
 
@@ -89,6 +90,8 @@ static void see_key(const struct holding *holding, const struct key *key,
 static struct statements see_visit(const struct holding *holding, const struct visit *visit) {
     struct statements statements = {0};
     see_key(holding, &visit->subject_key, &statements);
+    if (!bytes_is_empty(visit->merged_into.number))
+        see_key(holding, &visit->merged_key, &statements);
     for (unsigned field = 1; field < VISIT_FIELD_COUNT; field++) {
         const struct cell *cell = &visit->cells[field];
         if (cell->is_set)
@@ -107,6 +110,8 @@ static struct statements see_visit(const struct holding *holding, const struct v
 static void hold_visit(struct holding *holding, const struct visit *visit) {
     hold(holding, visit->let_go_entry, FACTS_STAY);
     hold(holding, visit->subject_key.entry, FACTS_STAY);
+    if (!bytes_is_empty(visit->merged_into.number))
+        hold(holding, visit->merged_key.entry, FACTS_STAY);
     for (unsigned field = 1; field < VISIT_FIELD_COUNT; field++)
         hold_cell(holding, &visit->cells[field], FACTS_STAY);
     for (size_t i = 0; i < visit->movement_count; i++)
@@ -193,6 +198,58 @@ static enum err hold_rows(struct holding *holding, enum sql sql, enum facts_part
     return err == ERR_MORE ? ERR_OK : err;
 }
 
+/* ---- orders that stand, appointments to come ---- */
+
+static void hold_steps(struct holding *holding, const struct chart_steps *steps) {
+    for (size_t i = 0; i < steps->count; i++)
+        hold(holding, steps->list[i].source.entry, FACTS_ORDERS);
+}
+
+static enum err hold_orders_of(struct holding *holding, uint64_t id) {
+    struct person person;
+    struct chart_order *orders;
+    struct chart_appointment *appointments;
+    size_t count;
+    int64_t at = hlc_ms(holding->held->until) * US_PER_MS;
+    arena_clear(&holding->arena);
+    enum err err = fold_person(holding->db, id, &person, holding->fault);
+    if (!err)
+        err = fold_orders(holding->db, &person, &holding->arena, &orders, &count, holding->fault);
+    for (size_t i = 0; !err && i < count; i++)
+        if (chart_order_stands(&orders[i], at))
+            hold_steps(holding, &orders[i].steps);
+    if (!err)
+        err = fold_appointments(holding->db, &person, &holding->arena, &appointments, &count,
+                                holding->fault);
+    for (size_t i = 0; !err && i < count; i++)
+        if (appointments[i].fact.starts_at == INSTANT_NONE || appointments[i].fact.starts_at > at)
+            hold_steps(holding, &appointments[i].steps);
+    return err;
+}
+
+#define PERSONS_AT_ONCE 512
+
+/* Of everyone of whom something of the kind is said in what goes. */
+static enum err hold_orders(struct holding *holding) {
+    uint64_t ids[PERSONS_AT_ONCE], last = 0;
+    size_t count;
+    enum err err;
+    do {
+        sqlite3_stmt *rows = db_statement(holding->db, SQL_STATEMENT_PERSONS, holding->fault);
+        db_bind_i64(rows, 1, (int64_t)holding->held->span.from);
+        db_bind_i64(rows, 2, (int64_t)holding->held->span.to);
+        db_bind_i64(rows, 3, (int64_t)last);
+        db_bind_i64(rows, 4, PERSONS_AT_ONCE);
+        count = 0;
+        while (!(err = db_next(holding->db, rows, holding->fault)))
+            ids[count++] = last = (uint64_t)sqlite3_column_int64(rows, 0);
+        err = err == ERR_MORE ? ERR_OK : err;
+        for (size_t i = 0; i < count && !err; i++)
+            err = hold_orders_of(holding, ids[i]);
+    } while (!err && count == PERSONS_AT_ONCE);
+    return err;
+}
+
 enum err chart_held(struct chart_reader *reader, struct arena *arena, struct chart_held *held,
                     struct fault *fault) {
     struct holding holding = {.db = &reader->db, .held = held, .out = arena, .fault = fault};
@@ -211,6 +268,8 @@ enum err chart_held(struct chart_reader *reader, struct arena *arena, struct cha
         err = hold_rows(&holding, SQL_ALLERGY_ENTRIES, FACTS_ALLERGIES);
     if (!err)
         err = hold_rows(&holding, SQL_DIAGNOSIS_ENTRIES, FACTS_DIAGNOSES);
+    if (!err)
+        err = hold_orders(&holding);
     arena_release(&holding.arena);
     return err;
 }

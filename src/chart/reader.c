@@ -1,6 +1,8 @@
 /* reader.c - the questions a chart answers: census, patient, stays, moves, results, lists. */
 #include "chart/reader.h"
 
+#include "chart/statement.h"
+
 #include "base/pool.h"
 #include "chart/as_of.h"
 
@@ -71,7 +73,8 @@ const struct chart_as_of *chart_as_of(const struct chart_reader *reader) {
 
 /* ---- state ---- */
 
-static enum err count(struct chart_reader *reader, enum sql sql, uint64_t *number, struct fault *fault) {
+static enum err count(struct chart_reader *reader, enum sql sql, uint64_t *number,
+                      struct fault *fault) {
     sqlite3_stmt *get = db_statement(&reader->db, sql, fault);
     enum err err = db_next(&reader->db, get, fault);
     if (err)
@@ -141,7 +144,8 @@ enum err chart_wards(struct chart_reader *reader, struct arena *arena, struct ch
 
 #define ABNORMAL_WINDOW_US (INT64_C(72) * 3600 * US_PER_S)
 
-static void fill_row(struct chart_census_row *row, const struct census_record *record, int64_t now_us) {
+static void fill_row(struct chart_census_row *row, const struct census_record *record,
+                     int64_t now_us) {
     *row = (struct chart_census_row){
         .patient = record->patient,
         .stay = record->stay,
@@ -169,14 +173,16 @@ static void fold_name(struct folded_name *name, struct bytes family) {
 }
 
 /* Two patients of one family name in one ward are both flagged, whatever their given names. */
-static enum err flag_same_names(struct chart_census_row *rows, size_t row_count, struct arena *arena) {
+static enum err flag_same_names(struct chart_census_row *rows, size_t row_count,
+                                struct arena *arena) {
     struct folded_name *names = arena_array(arena, row_count, sizeof *names);
     if (row_count && !names)
         return ERR_LIMIT;
     for (size_t i = 0; i < row_count; i++)
         fold_name(&names[i], rows[i].patient.family_name);
     for (size_t i = 0; i < row_count; i++)
-        for (size_t k = i + 1; k < row_count && bytes_equal(rows[i].stay.place.unit, rows[k].stay.place.unit); k++)
+        for (size_t k = i + 1;
+             k < row_count && bytes_equal(rows[i].stay.place.unit, rows[k].stay.place.unit); k++)
             if (names[i].out.size && rows[i].patient.id != rows[k].patient.id &&
                 bytes_equal(text_bytes(&names[i].out), text_bytes(&names[k].out))) {
                 rows[i].patient.doubt |= CHART_SAME_NAME;
@@ -206,8 +212,9 @@ enum err chart_census(struct chart_reader *reader, struct arena *arena, struct b
     }
     if (err != ERR_MORE)
         return err;
-    return flag_same_names(*out, *row_count, arena) ? fault_set(fault, ERR_LIMIT, "too much for one page")
-                                                    : ERR_OK;
+    return flag_same_names(*out, *row_count, arena)
+               ? fault_set(fault, ERR_LIMIT, "too much for one page")
+               : ERR_OK;
 }
 
 /* ---- one person ---- */
@@ -227,9 +234,10 @@ static enum err collect_ids(struct chart_reader *reader, enum sql sql,
     db_bind_bytes(rows, 1, wanted->number);
     while (!(err = db_next(&reader->db, rows, fault))) {
         uint64_t id = (uint64_t)sqlite3_column_int64(rows, 0);
-        bool fits = (bytes_is_empty(wanted->authority) ||
-                     bytes_equal(wanted->authority, db_column_bytes(rows, 1))) &&
-                    (bytes_is_empty(wanted->type) || bytes_equal(wanted->type, db_column_bytes(rows, 2)));
+        bool fits =
+            (bytes_is_empty(wanted->authority) ||
+             bytes_equal(wanted->authority, db_column_bytes(rows, 1))) &&
+            (bytes_is_empty(wanted->type) || bytes_equal(wanted->type, db_column_bytes(rows, 2)));
         for (size_t i = 0; i < *found && i < ids_max && fits; i++)
             fits = ids[i] != id;
         if (!fits)
@@ -284,6 +292,8 @@ enum err chart_moves(struct chart_reader *reader, struct arena *arena, uint64_t 
                 .movement_id = m->fact.movement_id,
                 .holds = m->fact.holds,
                 .place = m->fact.place,
+                .medical_unit = m->fact.medical_unit,
+                .care_unit = m->fact.care_unit,
                 .is_cancelled = m->is_cancelled,
                 .source = {m->key.entry, m->key.said},
                 .cancel_source = {m->cancel_key.entry, m->cancel_key.said},
@@ -297,14 +307,16 @@ enum err chart_results(struct chart_reader *reader, struct arena *arena, uint64_
                        struct fault *fault) {
     struct person person;
     enum err err = fold_person(&reader->db, id, &person, fault);
-    return err ? err : fold_results(&reader->db, &person, arena, since, count_max, reports,
-                                    report_count, fault);
+    return err ? err
+               : fold_results(&reader->db, &person, arena, since, count_max, reports, report_count,
+                              fault);
 }
 
 /* ---- lists of one person ---- */
 
 enum err chart_diagnoses(struct chart_reader *reader, struct arena *arena, uint64_t id,
-                         struct chart_diagnosis **out, size_t *diagnosis_count, struct fault *fault) {
+                         struct chart_diagnosis **out, size_t *diagnosis_count,
+                         struct fault *fault) {
     struct person person;
     size_t capacity = 0;
     enum err err = fold_person(&reader->db, id, &person, fault);
@@ -325,7 +337,13 @@ enum err chart_diagnoses(struct chart_reader *reader, struct arena *arena, uint6
             d->system = unpack_bytes(&in);
             d->text = unpack_bytes(&in);
             d->type = unpack_bytes(&in);
+            d->onset_at = unpack_bytes(&in);
+            d->ended_at = unpack_bytes(&in);
+            d->state = unpack_bytes(&in);
             d->at = unpack_i64(&in);
+            uint64_t bits = unpack_u64(&in);
+            d->is_deleted = bits & 1;
+            d->is_problem = bits & 2;
         }
         err = err == ERR_MORE ? ERR_OK : err;
     }
@@ -384,6 +402,38 @@ enum err chart_documents(struct chart_reader *reader, struct arena *arena, uint6
     }
     mark_replaced(*out, is_replacement, *document_count);
     return err;
+}
+
+enum err chart_orders(struct chart_reader *reader, struct arena *arena, uint64_t id,
+                      struct chart_order **orders, size_t *order_count, struct fault *fault) {
+    struct person person;
+    enum err err = fold_person(&reader->db, id, &person, fault);
+    return err ? err : fold_orders(&reader->db, &person, arena, orders, order_count, fault);
+}
+
+bool chart_order_stands(const struct chart_order *order, int64_t at) {
+    enum order_state state = order->fact.state;
+    bool is_over = order->fact.ends_at != INSTANT_NONE && order->fact.ends_at <= at;
+    return (state == ORDER_ACTIVE || state == ORDER_HELD || state == ORDER_NOT_SAID) && !is_over;
+}
+
+enum err chart_medication_events(struct chart_reader *reader, struct arena *arena, uint64_t id,
+                                 struct chart_medication_event **events, size_t *event_count,
+                                 struct fault *fault) {
+    struct person person;
+    enum err err = fold_person(&reader->db, id, &person, fault);
+    return err ? err
+               : fold_medication_events(&reader->db, &person, arena, events, event_count, fault);
+}
+
+enum err chart_appointments(struct chart_reader *reader, struct arena *arena, uint64_t id,
+                            struct chart_appointment **appointments, size_t *appointment_count,
+                            struct fault *fault) {
+    struct person person;
+    enum err err = fold_person(&reader->db, id, &person, fault);
+    return err ? err
+               : fold_appointments(&reader->db, &person, arena, appointments, appointment_count,
+                                   fault);
 }
 
 /* ---- feeds and what was set aside ---- */

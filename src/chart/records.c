@@ -96,14 +96,14 @@ bool rival_differs(const struct cell *cell, const struct voice *rival) {
            !bytes_equal(rival->value, cell->voice.value);
 }
 
-static void key_pack(struct text *out, const struct key *key) {
+void key_pack(struct text *out, const struct key *key) {
     pack_u64(out, key->is_sure);
     pack_i64(out, key->said);
     pack_u64(out, key->clock);
     pack_u64(out, key->entry);
 }
 
-static struct key key_unpack(struct unpack *in) {
+struct key key_unpack(struct unpack *in) {
     struct key key;
     key.is_sure = unpack_u64(in) != 0;
     key.said = unpack_i64(in);
@@ -193,7 +193,7 @@ void subject_pack(const struct subject *subject, struct text *out) {
 }
 
 /* The record is copied once; every value is a view into the copy. */
-static bool begin_unpack(struct unpack *in, struct bytes record, struct arena *arena) {
+bool record_unpack(struct unpack *in, struct bytes record, struct arena *arena) {
     in->is_short = false;
     in->rest = arena_copy(arena, record);
     return in->rest.data != NULL || record.size == 0;
@@ -201,7 +201,7 @@ static bool begin_unpack(struct unpack *in, struct bytes record, struct arena *a
 
 enum err subject_unpack(struct subject *subject, struct bytes record, struct arena *arena) {
     struct unpack in;
-    if (!begin_unpack(&in, record, arena))
+    if (!record_unpack(&in, record, arena))
         return ERR_LIMIT;
     if (cells_unpack(&in, subject->cells, PATIENT_FIELD_COUNT, arena))
         return ERR_LIMIT;
@@ -251,6 +251,8 @@ void visit_pack(const struct visit *visit, struct text *out) {
         pack_i64(out, movement->fact.holds);
         place_pack(out, &movement->fact.place);
         place_pack(out, &movement->fact.prior);
+        pack_bytes(out, movement->fact.medical_unit);
+        pack_bytes(out, movement->fact.care_unit);
     }
     pack_u64(out, visit->cancel_count);
     for (size_t i = 0; i < visit->cancel_count; i++) {
@@ -261,6 +263,8 @@ void visit_pack(const struct visit *visit, struct text *out) {
     }
     pack_u64(out, visit->let_go_clock);
     pack_u64(out, visit->let_go_entry + 1); /* ENTRY_NONE is 0 */
+    identifier_pack(out, &visit->merged_into);
+    key_pack(out, &visit->merged_key);
 }
 
 static void movement_unpack(struct unpack *in, struct movement *movement) {
@@ -270,11 +274,13 @@ static void movement_unpack(struct unpack *in, struct movement *movement) {
     movement->fact.holds = unpack_i64(in);
     movement->fact.place = place_unpack(in);
     movement->fact.prior = place_unpack(in);
+    movement->fact.medical_unit = unpack_bytes(in);
+    movement->fact.care_unit = unpack_bytes(in);
 }
 
 enum err visit_unpack(struct visit *visit, struct bytes record, struct arena *arena) {
     struct unpack in;
-    if (!begin_unpack(&in, record, arena))
+    if (!record_unpack(&in, record, arena))
         return ERR_LIMIT;
     visit->subject_key = key_unpack(&in);
     if (cells_unpack(&in, visit->cells, VISIT_FIELD_COUNT, arena))
@@ -296,6 +302,8 @@ enum err visit_unpack(struct visit *visit, struct bytes record, struct arena *ar
     }
     visit->let_go_clock = unpack_u64(&in);
     visit->let_go_entry = unpack_u64(&in) - 1;
+    visit->merged_into = identifier_unpack(&in);
+    visit->merged_key = key_unpack(&in);
     return in.is_short ? ERR_CORRUPT : ERR_OK;
 }
 
@@ -338,7 +346,11 @@ static bool drop_statements(struct visit *visit, uint64_t clock) {
             visit->cancels[cancels++] = visit->cancels[i];
     visit->movement_count = movements;
     visit->cancel_count = cancels;
-    return is_left || movements || cancels;
+    if (visit->merged_key.clock <= clock) {
+        visit->merged_into = (struct fact_identifier){0};
+        visit->merged_key = (struct key){0};
+    }
+    return is_left || movements || cancels || !bytes_is_empty(visit->merged_into.number);
 }
 
 void visit_let_go(struct visit *visit, const struct key *key) {
@@ -411,6 +423,23 @@ enum err visit_take_cancel(struct visit *visit, const struct key *key,
     }
     visit->cancels[visit->cancel_count++] = (struct cancel){.key = *key, .fact = *fact};
     return ERR_OK;
+}
+
+enum err visit_absorb(struct visit *visit, const struct visit *other, struct arena *arena) {
+    enum err err = ERR_OK;
+    for (unsigned field = 1; field < VISIT_FIELD_COUNT && !err; field++) {
+        const struct cell *cell = &other->cells[field];
+        if (cell->is_set)
+            err = cell_take(&visit->cells[field], &cell->voice, arena);
+        for (size_t i = 0; i < cell->rival_count && !err; i++)
+            err = cell_take(&visit->cells[field], &cell->rivals[i], arena);
+    }
+    for (size_t i = 0; i < other->movement_count && !err; i++)
+        err =
+            visit_take_movement(visit, &other->movements[i].key, &other->movements[i].fact, arena);
+    for (size_t i = 0; i < other->cancel_count && !err; i++)
+        err = visit_take_cancel(visit, &other->cancels[i].key, &other->cancels[i].fact, arena);
+    return err;
 }
 
 static int compare_movements(const void *a, const void *b) {
@@ -497,8 +526,43 @@ static int64_t cell_instant(const struct cell *cell) {
     return !bytes_is_empty(value) && time_read_iso(value, NULL, &time) ? time.at : INSTANT_NONE;
 }
 
+/* Announced only: it moves nobody. */
+static bool is_pending(enum movement_class class) {
+    return class >= MOVEMENT_PENDING_ADMIT && class <= MOVEMENT_PENDING_DISCHARGE;
+}
+
+/* A leave says where the patient comes back to, if anything. */
 static bool is_move(enum movement_class class) {
-    return class != MOVEMENT_DISCHARGE;
+    return class != MOVEMENT_DISCHARGE && class != MOVEMENT_LEAVE && !is_pending(class);
+}
+
+/* What carries out an announcement: of the three classes in their order. */
+static bool carries_out(enum movement_class class, enum movement_class pending) {
+    static const enum movement_class done[] = {MOVEMENT_ADMIT, MOVEMENT_TRANSFER,
+                                               MOVEMENT_DISCHARGE};
+    return class == MOVEMENT_DISCHARGE || class == done[pending - MOVEMENT_PENDING_ADMIT];
+}
+
+/* The latest said of those that were neither done, cancelled nor overtaken since. */
+static void work_out_expected(const struct visit *visit, struct chart_stay *stay) {
+    const struct movement *pending = NULL;
+    for (size_t i = 0; i < visit->movement_count; i++) {
+        const struct movement *m = &visit->movements[i];
+        if (!m->is_cancelled && is_pending(m->fact.class) &&
+            (!pending || key_compare(&m->key, &pending->key) > 0))
+            pending = m;
+    }
+    for (size_t i = 0; pending && i < visit->movement_count; i++) {
+        const struct movement *m = &visit->movements[i];
+        if (!m->is_cancelled && carries_out(m->fact.class, pending->fact.class) &&
+            key_compare(&m->key, &pending->key) > 0)
+            return;
+    }
+    if (!pending)
+        return;
+    stay->expected = pending->fact.class;
+    stay->expected_at = pending->fact.holds;
+    stay->expected_place = pending->fact.place;
 }
 
 /* A movement without a place (a class change) leaves the patient where they were. */
@@ -506,28 +570,40 @@ static bool has_place(const struct fact_place *place) {
     return place->unit.size || place->room.size || place->bed.size;
 }
 
-static void work_out_moves(const struct visit *visit, struct chart_stay *stay) {
-    const struct movement *last = NULL, *placed = NULL;
+/* The last that holds, but for what is only announced; of those before and with it the last that says a place. */
+static const struct movement *last_done(const struct visit *visit, const struct movement **placed,
+                                        struct chart_stay *stay) {
+    const struct movement *last = NULL;
     for (size_t i = 0; i < visit->movement_count; i++) {
         const struct movement *movement = &visit->movements[i];
-        if (movement->is_cancelled)
+        if (movement->is_cancelled || is_pending(movement->fact.class))
             continue;
         last = movement;
         if (has_place(&movement->fact.place) && is_move(movement->fact.class))
-            placed = movement;
+            *placed = movement;
         if (movement->fact.class == MOVEMENT_DISCHARGE)
             stay->discharged_at = movement->fact.holds;
         else if (movement->fact.class == MOVEMENT_ADMIT && stay->admitted_at == INSTANT_NONE)
             stay->admitted_at = movement->fact.holds;
     }
+    return last;
+}
+
+static void work_out_moves(const struct visit *visit, struct chart_stay *stay) {
+    const struct movement *placed = NULL, *last = last_done(visit, &placed, stay);
+    work_out_expected(visit, stay);
     if (!last)
-        return; /* all cancelled: the stay did not take place */
+        return; /* all cancelled, or nothing done yet: the stay does not take place */
+    const struct movement *shown = placed ? placed : last;
     stay->is_present =
         last->fact.class != MOVEMENT_DISCHARGE && last->fact.class != MOVEMENT_PREADMIT;
     if (stay->is_present)
         stay->discharged_at = INSTANT_NONE;
-    stay->place = placed ? placed->fact.place : last->fact.place;
-    stay->since = placed ? placed->fact.holds : last->fact.holds;
+    stay->is_on_leave = last->fact.class == MOVEMENT_LEAVE;
+    stay->place = shown->fact.place;
+    stay->medical_unit = shown->fact.medical_unit;
+    stay->care_unit = shown->fact.care_unit;
+    stay->since = shown->fact.holds;
     stay->source = (struct chart_source){last->key.entry, last->key.said};
 }
 
@@ -539,6 +615,7 @@ void visit_work_out(struct visit *visit, struct chart_stay *stay) {
         .service = cell_value(&visit->cells[VISIT_SERVICE]),
         .reason = cell_value(&visit->cells[VISIT_REASON]),
         .since = INSTANT_NONE,
+        .expected_at = INSTANT_NONE,
         .admitted_at = cell_instant(&visit->cells[VISIT_ADMITTED_AT]),
         .discharged_at = cell_instant(&visit->cells[VISIT_DISCHARGED_AT]),
     };
@@ -568,7 +645,7 @@ bool visit_is_open(const struct visit *visit, const struct chart_stay *stay) {
 /* ---- results ---- */
 
 /* A page cannot show a value of megabytes: the chart keeps its beginning and says so; the whole is in the entry. */
-static void pack_value(struct text *out, struct bytes value) {
+void value_pack(struct text *out, struct bytes value) {
     static const struct bytes mark = {(const uint8_t *)"\n[...]", 6};
     if (value.size <= VALUE_BYTES_MAX) {
         pack_bytes(out, value);
@@ -589,7 +666,7 @@ void report_pack(const struct stored_report *report, struct text *out) {
     const struct bytes texts[] = {fact->placer, fact->filler,    fact->code, fact->system,
                                   fact->text,   fact->requester, fact->notes};
     for (size_t i = 0; i < 7; i++)
-        pack_value(out, texts[i]);
+        value_pack(out, texts[i]);
     pack_i64(out, fact->collected_at);
     pack_i64(out, fact->reported_at);
     pack_u64(out, fact->status);
@@ -599,7 +676,7 @@ void report_pack(const struct stored_report *report, struct text *out) {
         const struct bytes parts[] = {o->code,  o->system, o->text,  o->sub_id, o->type,
                                       o->value, o->unit,   o->range, o->flags,  o->notes};
         for (size_t i = 0; i < 10; i++)
-            pack_value(out, parts[i]);
+            value_pack(out, parts[i]);
         pack_u64(out, o->status);
         pack_i64(out, o->observed_at);
     }
@@ -617,7 +694,7 @@ static void observation_unpack(struct unpack *in, struct fact_observation *o) {
 enum err report_unpack(struct stored_report *report, struct bytes record, struct arena *arena) {
     struct unpack in;
     struct fact_report *fact = &report->fact;
-    if (!begin_unpack(&in, record, arena))
+    if (!record_unpack(&in, record, arena))
         return ERR_LIMIT;
     report->key = key_unpack(&in);
     report->feed = unpack_u64(&in);

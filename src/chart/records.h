@@ -74,6 +74,9 @@ struct visit {
     struct key subject_key;
     /* Let go: what was written up to this clock does not count; the entry that says so. 0, ENTRY_NONE: never. */
     uint64_t let_go_clock, let_go_entry;
+    /* It is part of another stay of the same patient; said by this key. number empty: it is not. */
+    struct fact_identifier merged_into;
+    struct key merged_key;
     struct cell cells[VISIT_FIELD_COUNT];
     struct movement *movements;
     struct cancel *cancels;
@@ -81,6 +84,13 @@ struct visit {
     bool is_new, is_dirty;
     struct visit *next_in_batch, *next_in_slot;
 };
+
+void key_pack(struct text *out, const struct key *key);
+struct key key_unpack(struct unpack *in);
+/* A text for a page: of a very long one its beginning, which says so. */
+void value_pack(struct text *out, struct bytes value);
+/* A record copied into the arena, ready to be read. false: no room. */
+bool record_unpack(struct unpack *in, struct bytes record, struct arena *arena);
 
 void subject_pack(const struct subject *subject, struct text *out);
 MUST_CHECK enum err subject_unpack(struct subject *subject, struct bytes record, struct arena *arena);
@@ -92,6 +102,9 @@ MUST_CHECK enum err visit_take_movement(struct visit *visit, const struct key *k
                                         const struct fact_movement *fact, struct arena *arena);
 MUST_CHECK enum err visit_take_cancel(struct visit *visit, const struct key *key,
                                       const struct fact_cancel *fact, struct arena *arena);
+
+/* All that was said of `other` is said of `visit` too. */
+MUST_CHECK enum err visit_absorb(struct visit *visit, const struct visit *other, struct arena *arena);
 
 /* Nothing that was written of it up to the key's clock counts; with nothing left it is nobody's until something is said
  * again. */

@@ -65,6 +65,14 @@ CREATE TABLE document (
     PRIMARY KEY (subject, document)
 ) WITHOUT ROWID;
 
+-- Every statement of an order, an event of medication, an appointment is kept; what they say together is worked out at
+-- reading. kind: enum statement_kind.
+CREATE TABLE statement (
+    subject INTEGER NOT NULL, kind INTEGER NOT NULL, entry INTEGER NOT NULL, part INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    PRIMARY KEY (subject, kind, entry, part)
+) WITHOUT ROWID;
+
 CREATE TABLE feed (
     id INTEGER PRIMARY KEY, application TEXT NOT NULL, facility TEXT NOT NULL, record BLOB NOT NULL,
     UNIQUE (application, facility)

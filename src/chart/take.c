@@ -1,4 +1,5 @@
 /* take.c - the facts of one message into the records of the batch. */
+#include "chart/statement.h"
 #include "chart/writer.h"
 
 /* Values in facts are views into the message: what a record keeps is copied into the batch. */
@@ -75,6 +76,8 @@ static enum err take_movement(struct chart_writer *writer, struct visit *visit,
     movement.movement_id = keep(writer, movement.movement_id);
     movement.place = keep_place(writer, &movement.place);
     movement.prior = keep_place(writer, &movement.prior);
+    movement.medical_unit = keep(writer, movement.medical_unit);
+    movement.care_unit = keep(writer, movement.care_unit);
     return visit_take_movement(visit, key, &movement, &writer->batch);
 }
 
@@ -89,6 +92,30 @@ static enum err take_merge(struct chart_writer *writer, const struct key *key,
     loser->is_dirty = survivor->is_dirty = true;
     writer->edges_changed = true;
     return merges_take(&writer->db, loser->id, survivor->id, key, merge->is_unlink, fault);
+}
+
+/* Two messages may name one stay under different patients: the greater key says whose it is. */
+static void claim_visit(struct visit *visit, const struct subject *subject, const struct key *key) {
+    if (visit->subject != 0 && key_compare(key, &visit->subject_key) < 0)
+        return;
+    visit->subject = subject->id;
+    visit->subject_key = *key;
+}
+
+static enum err take_visit_merge(struct chart_writer *writer, struct subject *subject,
+                                 const struct key *key, const struct fact_visit_merge *merge,
+                                 struct fault *fault) {
+    struct visit *loser;
+    enum err err = writer_visit(writer, subject, &merge->loser, &loser, fault);
+    if (err || (loser->let_go_clock && key->clock <= loser->let_go_clock))
+        return err;
+    claim_visit(loser, subject, key);
+    loser->is_dirty = true;
+    if (!bytes_is_empty(loser->merged_into.number) && key_compare(key, &loser->merged_key) < 0)
+        return ERR_OK;
+    loser->merged_into = keep_identifier(writer, &merge->survivor);
+    loser->merged_key = *key;
+    return ERR_OK;
 }
 
 /* ---- lists, kept as rows ---- */
@@ -163,16 +190,38 @@ static enum err take_allergy(struct chart_writer *writer, uint64_t subject, stru
     return run_packed(writer, put, 8, &record, fault);
 }
 
+/* One that is numbered is known by its number, whatever it is called; problems have a list of their own. */
+static struct bytes diagnosis_name(struct agent *agent, const struct fact_diagnosis *diagnosis) {
+    if (bytes_is_empty(diagnosis->id) && !diagnosis->is_problem)
+        return agent_of(agent, diagnosis->code, diagnosis->system, diagnosis->text);
+    text_init(&agent->text, agent->buffer, sizeof agent->buffer);
+    text_put_string(&agent->text, diagnosis->is_problem ? "problem" : "diagnosis");
+    if (bytes_is_empty(diagnosis->id)) {
+        text_put_string(&agent->text, "||");
+        text_put(&agent->text, bytes_first(diagnosis->system, 50));
+        text_put_char(&agent->text, '|');
+        text_put(
+            &agent->text,
+            bytes_first(bytes_is_empty(diagnosis->code) ? diagnosis->text : diagnosis->code, 180));
+    } else {
+        text_put_char(&agent->text, '|');
+        text_put(&agent->text, bytes_first(diagnosis->id, 200));
+    }
+    return text_bytes(&agent->text);
+}
+
 static enum err take_diagnosis(struct chart_writer *writer, uint64_t subject, const struct key *key,
                                const struct fact_diagnosis *diagnosis, struct fault *fault) {
     struct agent agent;
     struct text record = scratch(writer);
-    struct bytes name = agent_of(&agent, diagnosis->code, diagnosis->system, diagnosis->text);
-    const struct bytes parts[] = {diagnosis->code, diagnosis->system, diagnosis->text,
-                                  diagnosis->type};
-    for (size_t i = 0; i < 4; i++)
+    struct bytes name = diagnosis_name(&agent, diagnosis);
+    const struct bytes parts[] = {diagnosis->code, diagnosis->system,   diagnosis->text,
+                                  diagnosis->type, diagnosis->onset_at, diagnosis->ended_at,
+                                  diagnosis->state};
+    for (size_t i = 0; i < 7; i++)
         pack_bytes(&record, parts[i]);
     pack_i64(&record, diagnosis->at);
+    pack_u64(&record, (uint64_t)diagnosis->is_problem << 1 | diagnosis->is_deleted);
     sqlite3_stmt *put = db_statement(&writer->db, SQL_DIAGNOSIS_PUT, fault);
     db_bind_i64(put, 1, (int64_t)subject);
     db_bind_bytes(put, 2, name);
@@ -217,6 +266,24 @@ static enum err take_report(struct chart_writer *writer, struct subject *subject
     return run_packed(writer, put, 5, &record, fault);
 }
 
+static enum err take_statement(struct chart_writer *writer, uint64_t subject, struct feed *feed,
+                               const struct key *key, unsigned part, const struct fact *fact,
+                               struct fault *fault) {
+    struct text record = scratch(writer);
+    struct statement statement;
+    if (!statement_of(fact, &statement))
+        return ERR_OK;
+    statement.key = *key;
+    statement.feed = feed->id;
+    statement_pack(&statement, &record);
+    sqlite3_stmt *put = db_statement(&writer->db, SQL_STATEMENT_PUT, fault);
+    db_bind_i64(put, 1, (int64_t)subject);
+    db_bind_i64(put, 2, statement.kind);
+    db_bind_i64(put, 3, (int64_t)key->entry);
+    db_bind_i64(put, 4, part);
+    return run_packed(writer, put, 5, &record, fault);
+}
+
 /* ---- all of a message ---- */
 
 static enum err take_fact(struct chart_writer *writer, struct subject *subject, struct visit *visit,
@@ -245,8 +312,9 @@ static enum err take_fact(struct chart_writer *writer, struct subject *subject, 
     case FACT_ORDER:
     case FACT_MEDICATION_EVENT:
     case FACT_APPOINTMENT:
+        return take_statement(writer, subject->id, feed, key, part, fact, fault);
     case FACT_VISIT_MERGE:
-        break;
+        return take_visit_merge(writer, subject, key, &fact->visit_merge, fault);
     }
     return ERR_OK;
 }
@@ -261,18 +329,9 @@ static bool names_a_stay(const struct facts *facts, unsigned parts) {
     if (!(parts & FACTS_STAY))
         return false;
     for (size_t i = 0; i < facts->count; i++)
-        if (facts->list[i].kind == FACT_VISIT || facts->list[i].kind == FACT_MOVEMENT ||
-            facts->list[i].kind == FACT_CANCEL)
+        if (facts_part_of(facts->list[i].kind) == FACTS_STAY)
             return true;
     return !bytes_is_empty(facts->visit.number);
-}
-
-/* Two messages may name one stay under different patients: the greater key says whose it is. */
-static void claim_visit(struct visit *visit, const struct subject *subject, const struct key *key) {
-    if (visit->subject != 0 && key_compare(key, &visit->subject_key) < 0)
-        return;
-    visit->subject = subject->id;
-    visit->subject_key = *key;
 }
 
 /* The stay that the message names; NULL when it names none, or one that was let go after this was said. */

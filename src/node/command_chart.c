@@ -21,9 +21,10 @@
 #define NICE                 10
 
 static const char chart_usage[] =
-    "chart DIR census [WARD] | patient|results|moves|allergies|diagnoses|documents [NUMBER] | "
-    "feeds "
-    "| aside | state | digest [--lasting] [--patient NUMBER] [--ward CODE] [--id N] [--json] "
+    "chart DIR census [WARD] | "
+    "patient|results|moves|allergies|diagnoses|documents|orders|medication|"
+    "administrations|appointments [NUMBER] | feeds | aside | state | digest [--lasting] [--patient "
+    "NUMBER] [--ward CODE] [--id N] [--json] "
     "[--file CHART] "
     "[--passphrase-file FILE]";
 
@@ -66,11 +67,20 @@ static const struct question {
     enum chart_question question;
     bool is_of_patients;
 } questions[] = {
-    {"census", CHART_CENSUS, false},      {"patient", CHART_PATIENT, true},
-    {"results", CHART_RESULTS, true},     {"moves", CHART_MOVES, true},
-    {"allergies", CHART_ALLERGIES, true}, {"diagnoses", CHART_DIAGNOSES, true},
-    {"documents", CHART_DOCUMENTS, true}, {"feeds", CHART_FEEDS, false},
-    {"aside", CHART_ASIDE, false},        {"state", CHART_STATE, false},
+    {"census", CHART_CENSUS, false},
+    {"patient", CHART_PATIENT, true},
+    {"results", CHART_RESULTS, true},
+    {"moves", CHART_MOVES, true},
+    {"allergies", CHART_ALLERGIES, true},
+    {"diagnoses", CHART_DIAGNOSES, true},
+    {"documents", CHART_DOCUMENTS, true},
+    {"orders", CHART_ORDERS, true},
+    {"medication", CHART_MEDICATION, true},
+    {"administrations", CHART_ADMINISTRATIONS, true},
+    {"appointments", CHART_APPOINTMENTS, true},
+    {"feeds", CHART_FEEDS, false},
+    {"aside", CHART_ASIDE, false},
+    {"state", CHART_STATE, false},
 };
 
 static enum err print_piece(void *owner, struct bytes piece) {
