@@ -358,10 +358,11 @@ const char *show_result_status(struct page *page, enum result_status status) {
 }
 
 const char *show_movement_class(struct page *page, enum movement_class class) {
-    static const char *const words[] = {"unknown",           "admission",         "registration",
-                                        "pre-admission",     "transfer",          "discharge",
-                                        "becomes inpatient", "becomes outpatient"};
-    return page_sentence(page, words[(unsigned)class < 8 ? class : 0]);
+    static const char *const words[MOVEMENT_CLASS_COUNT] = {
+        "unknown",   "admission", "registration",      "pre-admission",      "transfer",
+        "discharge", "becomes inpatient", "becomes outpatient", "on leave",  "back from leave",
+        "admission announced", "transfer announced", "discharge announced"};
+    return page_sentence(page, words[class < MOVEMENT_CLASS_COUNT ? class : 0]);
 }
 
 /* ---- freshness ---- */

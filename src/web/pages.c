@@ -217,6 +217,8 @@ static enum err gather_patient(struct visit_to *v, uint64_t id, struct patient_v
         err = chart_diagnoses(web->chart, &web->arena, id, &view->diagnoses, &view->diagnosis_count, &v->fault);
     if (!err)
         err = chart_documents(web->chart, &web->arena, id, &view->documents, &view->document_count, &v->fault);
+    if (!err)
+        err = care_gather(web->chart, &v->page, id, &view->care, &v->fault);
     return err ? err : gather_results(v, id, view);
 }
 

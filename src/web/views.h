@@ -2,6 +2,7 @@
 #ifndef WEB_VIEWS_H
 #define WEB_VIEWS_H
 
+#include "web/care.h"
 #include "web/page.h"
 
 struct home_view {
@@ -51,6 +52,7 @@ struct patient_view {
     struct chart_diagnosis *diagnoses;
     struct chart_document *documents;
     size_t stay_count, block_count, gone_count, move_count, diagnosis_count, document_count;
+    struct care_view care;
     struct bytes came_from; /* the merged number that was asked for */
     bool has_more_results;
 };
@@ -93,6 +95,9 @@ void part_report(struct page *page, const struct chart_report *report);
 void part_series(struct page *page, const struct series *series);
 void part_result_value(struct page *page, const struct chart_result *result);
 void part_result_state(struct page *page, const struct chart_result *result);
+void part_medication(struct page *page, const struct care_view *care);
+void part_orders(struct page *page, const struct care_view *care);
+void part_appointments(struct page *page, const struct care_view *care);
 void part_allergies(struct page *page, const struct chart_patient *patient, bool with_source);
 void part_disputes(struct page *page, const struct chart_dispute *disputes, size_t count);
 void part_doubt(struct page *page, const struct chart_patient *patient);
