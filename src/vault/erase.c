@@ -29,7 +29,8 @@ static enum err note_erasure(struct vault_writer *writer, uint32_t epoch, const 
     return err ? err : vault_writer_sync(writer, fault);
 }
 
-static enum err remove_files(struct vault_writer *writer, uint32_t epoch, struct fault *fault) {
+enum err writer_remove_epoch_files(struct vault_writer *writer, uint32_t epoch,
+                                   struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX], name[EPOCH_FILE_BYTES_MAX];
     struct stat st;
     unsigned count = 1;
@@ -72,7 +73,7 @@ enum err vault_writer_erase_epoch(struct vault_writer *writer, uint32_t epoch, c
         return err;
     }
     epoch_keys_forget(writer->keys, epoch);
-    return remove_files(writer, epoch, fault);
+    return writer_remove_epoch_files(writer, epoch, fault);
 }
 
 /* ---- blobs ---- */

@@ -5,10 +5,12 @@
  *     with it. A key file that somebody put beside it is not used.
  *   2 An epoch begins with its key file's hash and, once one is learnt, a dictionary, durable together before anything is sealed
  *     with either. When they cannot be made durable the old epoch goes on.
+ *   3 No file is left of an epoch that never began once a later one has begun.
  *
  *   epoch e --rotate: file of e+1 durable--> begin --both entries durable--> epoch e+1
  *                                              |--nothing was written--> epoch e, the file is taken away
- *                                              \--suspect--> epoch e, the file stays: the entries may be on the disk all the same
+ *                                              \--suspect--> epoch e, the file stays: the entries may be on the disk all the same;
+ *                                                 if they are not, the next rotate takes it away
  */
 #include "vault/writer.h"
 
@@ -130,15 +132,19 @@ uint32_t vault_writer_epoch(const struct vault_writer *writer) {
     return writer->epoch;
 }
 
+/* The next number, above all there are: none is given twice. What a beginning left that came to nothing is taken away, since
+ * from now on it would be of an epoch below the newest, which no entry names. */
 static enum err next_number(struct vault_writer *writer, uint32_t *epoch, struct fault *fault) {
     struct epoch_list list = {0};
     enum err err = epochs_list(writer->sys, writer->vault_dir, &list, fault);
     uint32_t largest = list.count ? list.epochs[list.count - 1] : 0;
-    epochs_release(&list);
     if (largest < writer->epoch)
         largest = writer->epoch;
     if (!err && largest == UINT32_MAX)
         err = fault_set(fault, ERR_LIMIT, "there is no number left for an epoch");
+    for (size_t i = list.count; i-- > 0 && !err && list.epochs[i] > writer->epoch;)
+        err = writer_remove_epoch_files(writer, list.epochs[i], fault);
+    epochs_release(&list);
     *epoch = largest + 1;
     return err;
 }
@@ -150,7 +156,7 @@ static void remove_key_file(struct vault_writer *writer, uint32_t epoch) {
         return;
     vault_path(path, writer->vault_dir, "keys/%u", epoch);
     if (sys_unlink(writer->sys, path)) {
-        /* It stays: a file of an epoch that never began, which nobody uses. */
+        /* It stays, of an epoch that never began, which nobody uses, until the next one begins. */
     }
 }
 

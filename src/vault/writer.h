@@ -116,6 +116,9 @@ MUST_CHECK enum err writer_append_key(struct vault_writer *writer, uint32_t epoc
                                       const char *end, struct fault *fault);
 /* wrap.c: what a wrapping that was cut off left in keys/ is named, or taken away. */
 MUST_CHECK enum err writer_finish_wraps(struct vault_writer *writer, struct fault *fault);
+/* erase.c: keys/<epoch>, keys/<epoch>.<n>; that they are gone lasts. */
+MUST_CHECK enum err writer_remove_epoch_files(struct vault_writer *writer, uint32_t epoch,
+                                              struct fault *fault);
 /* keys/<epoch> stands: its first entries, durable. `dictionary` may be empty. */
 MUST_CHECK enum err writer_begin_epoch(struct vault_writer *writer, uint32_t epoch,
                                        struct bytes dictionary, struct fault *fault);

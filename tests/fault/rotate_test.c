@@ -36,6 +36,25 @@ static bool by_hand(struct sys *sys) {
     return good;
 }
 
+/* One that did not come about, and the next one, in a writer whose disk has been mended meanwhile: of what the first left nothing
+ * counts. */
+static bool after_one_that_failed(struct sys *sys) {
+    struct vault_writer *writer = open_writer(sys);
+    bool good = batch(writer, 100, 5) == ERR_OK;
+    arm(sys);
+    good = vault_writer_rotate(writer, NULL) == ERR_OK && good;
+    bool is_over = sys->call_count <= sys->fail_at;
+    sys->fail_at = is_over ? sys->fail_at : UINT64_MAX;
+    sys->was_short = false;
+    good = batch(writer, 300, 3) == ERR_OK && good;
+    good = rotate(writer) == ERR_OK && good;
+    good = batch(writer, 310, 2) == ERR_OK && good;
+    vault_writer_close(writer);
+    if (!is_over)
+        sys->fail_at = 0;
+    return good;
+}
+
 static bool past_midnight_with(struct sys *sys, uint64_t count) {
     struct vault_writer *writer = open_writer(sys);
     bool good = batch(writer, 100, count) == ERR_OK && !vault_writer_is_due(writer);
@@ -161,6 +180,8 @@ int main(void) {
     struct prepared empty = prepare("empty"), epochs = prepare_epochs();
     const struct sound_options sound = {.keeps_origin = true};
     try_all(&(struct scenario){"the next epoch", &empty, by_hand, sound, 1, 40, NULL});
+    try_all(&(struct scenario){"after one that failed", &empty, after_one_that_failed, sound, 1, 20,
+                               NULL});
     try_all(&(struct scenario){"midnight", &empty, past_midnight, sound, 1, 20, NULL});
     try_all(&(struct scenario){"learnt", &empty, past_midnight_learnt, sound, 4, 20, NULL});
     try_all(&(struct scenario){"a dictionary", &empty, learnt, sound, 4, 5, NULL});

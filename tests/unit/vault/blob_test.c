@@ -1,4 +1,5 @@
 /* blob_test.c - bodies too large for an entry: streamed in, streamed out, several at once, given up. */
+#include "seeded.h"
 #include "vault_site.h"
 
 #include <dirent.h>
@@ -237,11 +238,13 @@ static void test_ripe(void) {
         holds(i, i, 60000 + i);
 }
 
-/* The n-th call of a sync fails that has `count` blobs to make durable; gives how many calls it makes. */
+/* The n-th call of a sync fails that has `count` blobs to make durable; gives how many calls it makes. The names of blobs are the
+ * same for every n: how many directories they need, and so how many calls there are and which is the n-th, follows from them. */
 static uint64_t fail_sync(uint64_t count, uint64_t n, int errnum, enum err *err) {
     struct sys sys;
     bool is_repeat;
     sys_init(&sys);
+    seeded_again(count);
     site_make();
     struct vault_writer *writer = site_writer(&sys, 0);
     site_fill(writer, 1, 1, 1); /* it has its segment */
@@ -338,6 +341,8 @@ static void test_damage(void) {
 }
 
 int main(void) {
+    seeded_begin();
+    seeded_again(1);
     test_sizes();
     test_slices();
     test_several();
