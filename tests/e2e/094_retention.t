@@ -422,6 +422,26 @@ def test_lost_entries():
     node.stop()
 
 
+def test_fork():
+    """Another tree of a size that was signed: known without a node too, for as long as nobody says otherwise."""
+    three_epochs()
+    trust_clock()
+    shutil.copytree(node.dir + "/vault", node.base + "/earlier")
+    put(NOW - 60, *[message(f"P{i}", "ADT^A08", NOW - 120, f"P{i}", ms=i) for i in range(5)])
+    trust_clock()  # which publishes, too
+    shutil.rmtree(node.dir + "/vault")
+    shutil.move(node.base + "/earlier", node.dir + "/vault")
+    put(NOW - 60, *[message(f"O{i}", "ADT^A08", NOW - 120, f"O{i}", ms=i) for i in range(9)])
+    waits("another tree was signed of what stands here", "are missing, from number [0-9]+$")
+    waits("it is not forgotten", "are missing, from number [0-9]+$")
+    node.start()
+    ok(node.wait_until(lambda: state_of_retention().get("waits")), "a node knows it too", node.state())
+    ok("are missing" in (state_of_retention().get("waits") or ""), "and waits", node.state())
+    node.stop()
+    same(epochs()[:2], [1, 2], "nothing went")
+    verified("the vault is whole")
+
+
 def state_of_retention():
     state = node.state()[1] or {}
     return state.get("retention") or {}
@@ -658,7 +678,7 @@ try:
     if not os.path.exists(OLD_SITE):
         subprocess.run(["make", "-s", "-C", ROOT, "build/release/tests/site/old_site"], check=True)
     for test in (test_drop_by_hand, test_drop_through_node, test_by_age, test_freezes_without_a_node, test_downtime_entries,
-                 test_lost_entries, test_in_the_node, test_passphrase, test_large_bodies, test_kill):
+                 test_lost_entries, test_fork, test_in_the_node, test_passphrase, test_large_bodies, test_kill):
         if os.environ.get("ONLY", test.__name__) == test.__name__:
             test()
 finally:
