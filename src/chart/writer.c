@@ -22,9 +22,6 @@ extern const struct embedded chart_schema[];
 #define MESSAGE_BYTES_MAX ((size_t)512 << 20)
 #define COMMIT_AT_BYTES   ((size_t)48 << 20)
 #define CACHE_BYTES       ((size_t)64 << 20)
-/* Of a large message so much is read, and so much of each of its fields. */
-#define LARGE_BYTES_MAX ((size_t)8 << 20)
-#define FIELD_BYTES_MAX ((size_t)256 << 10)
 
 /* ---- opening ---- */
 
@@ -442,10 +439,10 @@ static void count_message(struct feed *feed, const struct facts *facts, int64_t 
 enum err chart_writer_begin_large(struct chart_writer *writer, struct fault *fault) {
     uint8_t *out = writer->large.out;
     if (!out)
-        out = memory_alloc(1, LARGE_BYTES_MAX);
+        out = memory_alloc(1, FACTS_THIN_BYTES_MAX);
     if (!out)
         return fault_set(fault, ERR_MEMORY, "no memory for a large message");
-    hl7_thin_init(&writer->large, out, LARGE_BYTES_MAX, FIELD_BYTES_MAX);
+    hl7_thin_init(&writer->large, out, FACTS_THIN_BYTES_MAX, FACTS_FIELD_BYTES_MAX);
     return ERR_OK;
 }
 

@@ -1,6 +1,6 @@
 /* excerpt.c - a message without its results, its documents, its ended stay: only what has to be stated again.
  *
- * What is left out is decided by the names of segments; whether that was right is then seen by translating both. */
+ * What is left out is decided by the names of segments (sieve.c); whether that was right is then seen by translating both. */
 #include "facts/translate.h"
 
 unsigned facts_part_of(enum fact_kind kind) {
@@ -28,87 +28,6 @@ unsigned facts_part_of(enum fact_kind kind) {
         break;
     }
     return 0;
-}
-
-/* ---- which segments ---- */
-
-#define ALWAYS UINT32_MAX
-
-/* For which parts a segment stays. What is not listed stays in an event (next of kin, insurance) and nowhere else, where it
- * may be of a result, an order or an appointment. */
-static const struct kept {
-    char name[4];
-    unsigned parts;
-} kept_segments[] = {
-    {"MSH", ALWAYS},
-    {"EVN", ALWAYS},
-    {"PID", ALWAYS},
-    {"PD1", ALWAYS},
-    {"MRG", ALWAYS},
-    {"AL1", ALWAYS},
-    {"IAM", ALWAYS},
-    {"PV1", FACTS_STAY},
-    {"PV2", FACTS_STAY},
-    {"ZBE", FACTS_STAY},
-    {"DG1", FACTS_DIAGNOSES},
-    {"PR1", FACTS_DIAGNOSES},
-    {"DRG", FACTS_DIAGNOSES},
-    {"ORC", FACTS_ORDERS},
-    {"OBR", FACTS_ORDERS},
-    {"TQ1", FACTS_ORDERS},
-    {"TQ2", FACTS_ORDERS},
-    {"RXO", FACTS_ORDERS},
-    {"RXE", FACTS_ORDERS},
-    {"RXR", FACTS_ORDERS},
-    {"RXC", FACTS_ORDERS},
-    {"RQD", FACTS_ORDERS},
-    {"RQ1", FACTS_ORDERS},
-    {"ODS", FACTS_ORDERS},
-    {"ODT", FACTS_ORDERS},
-    {"SPM", FACTS_ORDERS},
-    {"NTE", FACTS_ORDERS},
-    {"SCH", FACTS_ORDERS},
-    {"RGS", FACTS_ORDERS},
-    {"AIS", FACTS_ORDERS},
-    {"AIG", FACTS_ORDERS},
-    {"AIL", FACTS_ORDERS},
-    {"AIP", FACTS_ORDERS},
-    {"PRB", FACTS_DIAGNOSES},
-    {"OBX", 0},
-    {"TXA", 0},
-    {"RXA", 0},
-    {"RXD", 0},
-    {"RXG", 0},
-};
-
-static bool is_kept(struct bytes name, unsigned parts, bool is_event) {
-    for (size_t i = 0; i < sizeof kept_segments / sizeof kept_segments[0]; i++)
-        if (bytes_is(name, kept_segments[i].name))
-            return kept_segments[i].parts & parts || kept_segments[i].parts == ALWAYS;
-    return is_event;
-}
-
-/* *is_whole: nothing was left out. */
-static void put_kept(const struct hl7_message *message, unsigned parts, struct text *out,
-                     bool *is_whole) {
-    struct hl7_walk walk = {0};
-    struct hl7_segment segment;
-    struct hl7_header header;
-    hl7_header_read(&header, message->all);
-    bool is_event = bytes_starts_with(header.type_code, BYTES("ADT")), has_header = false;
-    *is_whole = true;
-    while (hl7_segment_next(message, &walk, &segment)) {
-        bool is_second = has_header && bytes_is(segment.name, "MSH");
-        has_header = true;
-        if (is_second || !is_kept(segment.name, parts, is_event))
-            *is_whole = false;
-        else
-            text_put(out, segment.all);
-        if (is_second)
-            return; /* two messages in one frame: the second was never read */
-        if (out->size && out->data[out->size - 1] != '\r')
-            text_put_char(out, '\r');
-    }
 }
 
 /* ---- do both say the same? ---- */
@@ -242,22 +161,38 @@ static bool say_the_same(const struct facts *a, const struct facts *b, unsigned 
     }
 }
 
+enum err facts_say_the_same(const struct hl7_thin *whole, const struct hl7_thin *part,
+                            unsigned parts, const struct facts_context *context,
+                            struct arena *arena, bool *is_same) {
+    struct facts of_whole, of_part;
+    enum err err = facts_from_thinned_hl7(whole, 0, context, arena, &of_whole);
+    if (!err)
+        err = facts_from_thinned_hl7(part, 0, context, arena, &of_part);
+    *is_same = !err && say_the_same(&of_whole, &of_part, parts);
+    return err;
+}
+
+static enum err put_kept(void *owner, struct bytes piece) {
+    text_put(owner, piece);
+    return ERR_OK;
+}
+
 enum err facts_excerpt(struct bytes body, unsigned parts, const struct facts_context *context,
                        struct arena *arena, struct bytes *excerpt) {
-    struct hl7_message message;
+    struct facts_sieve sieve;
     struct facts whole, part;
     struct text text;
-    struct fault none = {0};
-    bool is_whole;
     *excerpt = body;
-    if (hl7_message_init(&message, body, context->otherwise, &none))
+    if (!facts_sieve_init(&sieve, body, parts, put_kept, &text))
         return ERR_OK;
-    if (text_init_arena(&text, arena, message.all.size + 2))
+    if (text_init_arena(&text, arena, body.size + 2))
         return ERR_LIMIT;
-    put_kept(&message, parts, &text, &is_whole);
-    if (is_whole)
-        return ERR_OK;
-    enum err err = facts_from_hl7(body, context, arena, &whole);
+    enum err err = facts_sieve_feed(&sieve, body);
+    if (!err)
+        err = facts_sieve_end(&sieve);
+    if (err || sieve.is_whole)
+        return err;
+    err = facts_from_hl7(body, context, arena, &whole);
     if (!err)
         err = facts_from_hl7(text_bytes(&text), context, arena, &part);
     if (!err && say_the_same(&whole, &part, parts))

@@ -271,7 +271,10 @@ struct facts_context {
 MUST_CHECK enum err facts_from_hl7(struct bytes body, const struct facts_context *context,
                                    struct arena *arena, struct facts *facts);
 
-/* The same of a message too large to be held. A text that was cut says so, and where the whole is: in entry `entry` of the
+/* Of a message too large to be held so much is read, and so much of each of its fields (hl7_thin_init). */
+#define FACTS_THIN_BYTES_MAX  ((size_t)8 << 20)
+#define FACTS_FIELD_BYTES_MAX ((size_t)256 << 10)
+/* The same of such a message. A text that was cut says so, and where the whole is: in entry `entry` of the
  * vault. Sizes are those of the whole. */
 MUST_CHECK enum err facts_from_thinned_hl7(const struct hl7_thin *thin, uint64_t entry,
                                            const struct facts_context *context,
@@ -294,6 +297,30 @@ unsigned facts_part_of(enum fact_kind kind);
 MUST_CHECK enum err facts_excerpt(struct bytes body, unsigned parts,
                                   const struct facts_context *context, struct arena *arena,
                                   struct bytes *excerpt);
+
+
+/* The same of a message too large to be held, in slices. Each piece of what stays goes to `take`, whose error is handed back.
+ * `first`: the message's beginning, which is fed again; false: it does not say what message this is, and nothing can be
+ * left out. The caller sees whether both say the same. */
+typedef enum err (*facts_take)(void *owner, struct bytes piece);
+struct facts_sieve {
+    facts_take take;
+    void *owner;
+    unsigned parts;
+    uint64_t lead; /* bytes before the MSH that are to come */
+    uint8_t delimiter, name[4];
+    unsigned name_bytes;
+    bool is_event, has_header, is_named, is_keeping, is_over;
+    bool is_whole; /* nothing was left out so far */
+};
+bool facts_sieve_init(struct facts_sieve *sieve, struct bytes first, unsigned parts,
+                      facts_take take, void *owner);
+MUST_CHECK enum err facts_sieve_feed(struct facts_sieve *sieve, struct bytes slice);
+MUST_CHECK enum err facts_sieve_end(struct facts_sieve *sieve);
+/* Does `part`, thinned as `whole` is, say the same of `parts`, at the same time? ERR_LIMIT: the arena is full. */
+MUST_CHECK enum err facts_say_the_same(const struct hl7_thin *whole, const struct hl7_thin *part,
+                                       unsigned parts, const struct facts_context *context,
+                                       struct arena *arena, bool *is_same);
 
 /* A light look, for feeds with on_unknown = AE: would the message's kind be understood? */
 bool facts_understands(const struct hl7_header *header);

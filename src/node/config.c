@@ -50,7 +50,8 @@ static const struct key {
     {"reserve_bytes", VALUE_COUNT, offsetof(struct config, reserve_bytes),
      "Space on the disk that messages may not use, kept for what people enter."},
     {"retention_days", VALUE_COUNT, offsetof(struct config, retention_days),
-     "An epoch of the vault is erased so many days after its newest entry came; what still counts is stated again. 0: never."},
+     "An epoch of the vault is erased so many days after its newest entry came; what still counts "
+     "is stated again. 0: never."},
     {"retention", VALUE_RETENTION, offsetof(struct config, is_retention_held),
      "on; hold: nothing is erased until this says `on` again (an investigator's word)."},
     {"demo", VALUE_YES_NO, offsetof(struct config, is_demo),
@@ -187,6 +188,30 @@ static bool take_value(struct config *config, const struct key *key, struct byte
     return false;
 }
 
+/* What a value of that kind has to be, in the words of the refusal. */
+static const char *refusal_of(enum value_kind kind) {
+    switch (kind) {
+    case VALUE_COUNT:
+        return "veilleuse.conf: this value is not a whole number from 0";
+    case VALUE_YES_NO:
+        return "veilleuse.conf: this value is neither `yes` nor `no`";
+    case VALUE_UNKNOWN:
+        return "veilleuse.conf: this value is neither `AA` nor `AE`";
+    case VALUE_RETENTION:
+        return "veilleuse.conf: this value is neither `on` nor `hold`";
+    case VALUE_CHARACTERS:
+        return "veilleuse.conf: this value is not 8859/15, 8859/1 or UTF-8";
+    case VALUE_ADDRESS:
+        return "veilleuse.conf: this value is not an ADDRESS:PORT";
+    case VALUE_FEED:
+        return "veilleuse.conf: this value is not NAME LATE_S SILENT_S, of a name not given before";
+    case VALUE_TEXT:
+    case VALUE_ID:
+        break;
+    }
+    return "veilleuse.conf: this value cannot be used";
+}
+
 static const struct key *find_key(struct bytes name) {
     for (size_t i = 0; i < KEY_COUNT; i++)
         if (bytes_is(name, keys[i].name))
@@ -217,7 +242,7 @@ static enum err take_line(struct config *config, struct bytes line, uint64_t num
         return refuse(fault, "veilleuse.conf: this key is given twice", number, line);
     seen[key - keys] = true;
     if (!take_value(config, key, bytes_trim(bytes_skip(line, equals + 1))))
-        return refuse(fault, "veilleuse.conf: this value cannot be used", number, line);
+        return refuse(fault, refusal_of(key->kind), number, line);
     return ERR_OK;
 }
 
@@ -235,6 +260,8 @@ enum err config_parse(struct config *config, struct bytes text, struct fault *fa
     }
     if (!config->site[0])
         return fault_set(fault, ERR_CONFIG, "veilleuse.conf: `site` is missing");
+    if (config->silent_s > INT64_MAX / US_PER_S)
+        return fault_set(fault, ERR_CONFIG, "veilleuse.conf: silent_s is too large");
     if (config->late_s > config->silent_s)
         return fault_set(fault, ERR_CONFIG, "veilleuse.conf: late_s is more than silent_s");
     if (config->retention_days > RETENTION_DAYS_MAX)

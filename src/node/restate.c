@@ -18,8 +18,9 @@
 #define LOOK_BACK         64u /* entries, to see that an epoch is young */
 #define NOTE_BYTES_MAX    ((size_t)32 << 10)
 #define HELD_BYTES_MAX    ((size_t)256 << 20)
-#define MESSAGE_BYTES_MAX ((size_t)2 << 30)
-#define BLOB_NAMES_MAX    1000000u
+#define MESSAGE_BYTES_MAX                                                                          \
+    ((size_t)32 << 20) /* of facts of one message; beyond, it stays as it is */
+#define BLOB_NAMES_MAX 1000000u
 
 /* ---- looking at an epoch ---- */
 
@@ -78,8 +79,8 @@ enum err epoch_look(const struct door *door, uint32_t epoch, struct epoch_look *
         err = vault_erased_each(NULL, dir, take_span, &reach, fault);
     look->is_oldest = !err && reach.to >= look->span.from;
     if (!err && !look->is_erased)
-        err = site_each_entry(NULL, dir, unlock, look->span.from, look->span.to, see_entry,
-                              look, fault);
+        err = site_each_entry(NULL, dir, unlock, look->span.from, look->span.to, see_entry, look,
+                              fault);
     if (!err && !look->is_erased && look->until == 0)
         err = site_each_entry(NULL, dir, unlock, look->span.from, look->span.to, see_clock,
                               &look->until, fault);
@@ -95,8 +96,8 @@ enum err epoch_is_younger(const struct door *door, uint32_t epoch, int64_t at, b
         return err;
     if (to - from > LOOK_BACK)
         from = to - LOOK_BACK;
-    err = site_each_entry(NULL, door->site_dir, door->unlocking->unlock, from, to, see_entry,
-                          &look, fault);
+    err = site_each_entry(NULL, door->site_dir, door->unlocking->unlock, from, to, see_entry, &look,
+                          fault);
     *is_younger = look.newest_at > at;
     return err;
 }
@@ -177,36 +178,10 @@ static unsigned parts_of(const struct restating *restating, uint64_t index) {
     return restating->held.parts[index - restating->look->span.from];
 }
 
-struct gather {
-    uint8_t *body;
-    uint64_t filled, size;
-};
-
-static enum err gather_piece(void *owner, struct bytes piece) {
-    struct gather *gather = owner;
-    if (piece.size > gather->size - gather->filled)
-        return ERR_CORRUPT;
-    memcpy(gather->body + gather->filled, piece.data, piece.size);
-    gather->filled += piece.size;
-    return ERR_OK;
-}
-
-/* Of a message only what has to stay. */
-static enum err cut(struct restating *restating, const struct vault_entry *entry, unsigned parts,
-                    struct bytes *body, struct fault *fault) {
-    struct facts_context context = {entry->received_at, &restating->zone,
-                                    restating->config->characters};
-    *body = entry->body;
-    if (!bytes_is(entry->media_type, "application/hl7-v2"))
-        return ERR_OK;
-    arena_clear(&restating->message_arena);
-    enum err err = facts_excerpt(entry->body, parts, &context, &restating->message_arena, body);
-    return err ? fault_set(fault, err, "a message is too large to be stated again") : ERR_OK;
-}
-
-static enum err state_body_again(struct restating *restating, const struct site_entry *held,
-                                 const struct vault_entry *entry, struct fault *fault) {
-    struct append_request request = {
+static struct append_request request_of(const struct restating *restating,
+                                        const struct site_entry *held) {
+    const struct vault_entry *entry = &held->entry;
+    return (struct append_request){
         .kind = entry->kind == VAULT_NOTE ? VAULT_NOTE : VAULT_MESSAGE,
         .flags = entry->flags,
         .received_at = entry->received_at,
@@ -219,29 +194,152 @@ static enum err state_body_again(struct restating *restating, const struct site_
         .restated_clock = entry->is_restated ? entry->restated_clock : entry->clock,
         .restated_parts = parts_of(restating, held->index),
     };
-    enum err err = cut(restating, entry, request.restated_parts, &request.body, fault);
+}
+
+static bool is_message(const struct vault_entry *entry) {
+    return bytes_is(entry->media_type, "application/hl7-v2");
+}
+
+static struct facts_context context_of(struct restating *restating,
+                                       const struct vault_entry *entry) {
+    return (struct facts_context){entry->received_at, &restating->zone,
+                                  restating->config->characters};
+}
+
+/* Of a message only what has to stay; where that cannot be told for want of memory, all of it. */
+static enum err state_small_again(struct restating *restating, const struct site_entry *held,
+                                  struct fault *fault) {
+    struct append_request request = request_of(restating, held);
+    struct facts_context context = context_of(restating, &held->entry);
+    request.body = held->entry.body;
+    arena_clear(&restating->message_arena);
+    if (is_message(&held->entry) &&
+        facts_excerpt(held->entry.body, request.restated_parts, &context, &restating->message_arena,
+                      &request.body))
+        request.body = held->entry.body;
+    return door_append(restating->door, &request, fault);
+}
+
+/* ---- what is too large to be held: read once to see what can be left out, then once more on its way into the vault ---- */
+
+struct thinning {
+    struct hl7_thin whole, part; /* as the chart reads them */
+    struct facts_sieve sieve;
+};
+
+/* What goes beyond the room is left out, of both alike. */
+static enum err put_thinned(void *owner, struct bytes piece) {
+    (void)hl7_thin_feed(owner, piece);
+    return ERR_OK;
+}
+
+static enum err thin_piece(void *owner, struct bytes piece) {
+    struct thinning *thinning = owner;
+    enum err err = put_thinned(&thinning->whole, piece);
+    return err ? err : facts_sieve_feed(&thinning->sieve, piece);
+}
+
+/* *is_less: what stays says the same. Where that cannot be told, for want of memory too, all of it stays. */
+static enum err see_both(struct restating *restating, const struct site_entry *held,
+                         struct thinning *thinning, bool *is_less, struct fault *fault) {
+    struct facts_context context = context_of(restating, &held->entry);
+    enum err err = site_entry_body(held, thin_piece, thinning, fault);
     if (!err)
-        err = door_append(restating->door, &request, fault);
-    restating->done->entry_count += !err;
+        err = facts_sieve_end(&thinning->sieve);
+    if (err || thinning->sieve.is_whole)
+        return err;
+    arena_clear(&restating->message_arena);
+    if (facts_say_the_same(&thinning->whole, &thinning->part, parts_of(restating, held->index),
+                           &context, &restating->message_arena, is_less))
+        *is_less = false;
+    return ERR_OK;
+}
+
+static enum err can_be_less(struct restating *restating, const struct site_entry *held,
+                            bool *is_less, struct fault *fault) {
+    struct thinning *thinning = &(struct thinning){0};
+    *is_less = false;
+    if (!is_message(&held->entry) ||
+        !facts_sieve_init(&thinning->sieve, held->entry.body, parts_of(restating, held->index),
+                          put_thinned, &thinning->part))
+        return ERR_OK;
+    uint8_t *room = memory_alloc(2, FACTS_THIN_BYTES_MAX);
+    if (!room)
+        return fault_set(fault, ERR_MEMORY, "no memory for a large message");
+    hl7_thin_init(&thinning->whole, room, FACTS_THIN_BYTES_MAX, FACTS_FIELD_BYTES_MAX);
+    hl7_thin_init(&thinning->part, room + FACTS_THIN_BYTES_MAX, FACTS_THIN_BYTES_MAX,
+                  FACTS_FIELD_BYTES_MAX);
+    enum err err = see_both(restating, held, thinning, is_less, fault);
+    memory_free(room);
     return err;
 }
 
-/* A large one is held whole here: what is cut from it must say the same. */
+/* On its way: held as long as it fits into an entry, uploaded from there on. */
+struct sending {
+    struct door *door;
+    struct fault *fault;
+    struct door_upload upload;
+    bool is_upload;
+    size_t filled;
+    uint8_t begun[VAULT_INLINE_BYTES_MAX];
+};
+
+static enum err send_piece(void *owner, struct bytes piece) {
+    struct sending *sending = owner;
+    enum err err = ERR_OK;
+    if (!sending->is_upload && piece.size <= sizeof sending->begun - sending->filled) {
+        memcpy(sending->begun + sending->filled, piece.data, piece.size);
+        sending->filled += piece.size;
+        return ERR_OK;
+    }
+    if (!sending->is_upload) {
+        err = door_upload_begin(sending->door, &sending->upload, sending->fault);
+        sending->is_upload = !err;
+        if (!err)
+            err = door_upload_feed(sending->door, &sending->upload,
+                                   bytes_from(sending->begun, sending->filled), sending->fault);
+    }
+    return err ? err : door_upload_feed(sending->door, &sending->upload, piece, sending->fault);
+}
+
+static enum err sieve_piece(void *owner, struct bytes piece) {
+    return facts_sieve_feed(owner, piece);
+}
+
+static enum err send_body(struct sending *sending, const struct site_entry *held, unsigned parts,
+                          bool is_less, struct fault *fault) {
+    struct facts_sieve sieve;
+    if (!is_less)
+        return site_entry_body(held, send_piece, sending, fault);
+    if (!facts_sieve_init(&sieve, held->entry.body, parts, send_piece, sending))
+        return fault_set(fault, ERR_CORRUPT, "a message is not what it was a moment ago");
+    enum err err = site_entry_body(held, sieve_piece, &sieve, fault);
+    return err ? err : facts_sieve_end(&sieve);
+}
+
+static enum err state_large_again(struct restating *restating, const struct site_entry *held,
+                                  struct fault *fault) {
+    struct append_request request = request_of(restating, held);
+    struct sending sending = {.door = restating->door, .fault = fault};
+    bool is_less;
+    enum err err = can_be_less(restating, held, &is_less, fault);
+    if (!err)
+        err = send_body(&sending, held, request.restated_parts, is_less, fault);
+    if (!err && sending.is_upload)
+        return door_upload_end(restating->door, &sending.upload, &request, fault);
+    if (sending.is_upload)
+        door_upload_abort(&sending.upload);
+    request.body = bytes_from(sending.begun, sending.filled);
+    return err ? err : door_append(restating->door, &request, fault);
+}
+
 static enum err state_again(void *owner, const struct site_entry *held, struct fault *fault) {
     struct restating *restating = owner;
-    struct vault_entry entry = held->entry;
     if (parts_of(restating, held->index) == 0)
         return ERR_OK;
-    if (!site_entry_is_large(held))
-        return state_body_again(restating, held, &entry, fault);
-    struct gather gather = {memory_alloc(1, entry.body_bytes + 1), 0, entry.body_bytes};
-    if (!gather.body)
-        return fault_set(fault, ERR_MEMORY, "no memory for a large body");
-    enum err err = site_entry_body(held, gather_piece, &gather, fault);
-    entry.body = bytes_from(gather.body, gather.filled);
-    if (!err)
-        err = state_body_again(restating, held, &entry, fault);
-    memory_free(gather.body);
+    enum err err = site_entry_is_large(held) ? state_large_again(restating, held, fault)
+                                             : state_small_again(restating, held, fault);
+    restating->done->entry_count += !err;
     return err;
 }
 

@@ -71,14 +71,60 @@ refused(["send", "127.0.0.1:1", os.path.join(work, "absent.hl7")], 66, "absent",
 with open(os.path.join(site, "veilleuse.conf"), "a", encoding="utf-8") as file:
     file.write("nonsense = 1\n")
 refused(["serve", site, "--mllp", "0", "--web", "0"], 78, "nonsense", "a key that is none")
-for line in ("feed = GAM", "feed = GAM 10", "feed = 10 20", "feed = GAM 20 10", "feed = GAM x 10", "feed = GAM 1 2\nfeed = GAM 1 2"):
-    with open(os.path.join(site, "veilleuse.conf"), encoding="utf-8") as file:
+
+
+def configured(lines):
+    """The configuration with these lines in place of those of the same keys; gives what stood there."""
+    path = os.path.join(site, "veilleuse.conf")
+    with open(path, encoding="utf-8") as file:
         before = file.read()
-    with open(os.path.join(site, "veilleuse.conf"), "w", encoding="utf-8") as file:
-        file.write(before.replace("nonsense = 1", line))
-    refused(["serve", site, "--mllp", "0", "--web", "0"], 78, "value", line.replace("\n", ", "))
+    text = before.replace("nonsense = 1\n", "")
+    for key in {line.split(" = ")[0] for line in lines.split("\n")}:
+        text = re.sub(rf"^{key} = .*\n", "", text, flags=re.M)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text + lines + "\n")
+    return before
+
+
+def refused_line(lines, says):
+    before = configured(lines)
+    refused(["serve", site, "--mllp", "0", "--web", "0"], 78, says, lines.replace("\n", ", ")[:60])
     with open(os.path.join(site, "veilleuse.conf"), "w", encoding="utf-8") as file:
         file.write(before)
+
+
+for line in ("feed = GAM", "feed = GAM 10", "feed = 10 20", "feed = GAM 20 10", "feed = GAM x 10", "feed = GAM 1 2\nfeed = GAM 1 2"):
+    refused_line(line, "value is not NAME LATE_S SILENT_S.*line [0-9]+: feed = ")
+for value in ("-1", "400 days", "4e2", "", "18446744073709551616", "9223372036854775808", "0x190"):
+    refused_line(f"retention_days = {value}", "value is not a whole number from 0.*line [0-9]+: retention_days =")
+refused_line("retention_days = 36501", "retention_days is more than 36500")
+refused_line("retention_days = 400\nretention_days = 400", "given twice.*retention_days")
+for value in ("off", "", "On", "hold it", "yes"):
+    refused_line(f"retention = {value}", "value is neither `on` nor `hold`.*line [0-9]+: retention =")
+for key in ("message_bytes_max", "connection_count_max", "reserve_bytes", "late_s", "silent_s"):
+    refused_line(f"{key} = much", f"value is not a whole number from 0.*{key} = much")
+refused_line("late_s = 2\nsilent_s = 1", "late_s is more than silent_s")
+refused_line("silent_s = 9223372036854775807", "silent_s is too large")
+refused_line("on_unknown = AR", "neither `AA` nor `AE`")
+refused_line("characters = 8859/2", "not 8859/15, 8859/1 or UTF-8")
+refused_line("mllp = 127.0.0.1", "not an ADDRESS:PORT")
+refused_line("demo = maybe", "neither `yes` nor `no`")
+# What is refused changes nothing, and says so for each command that goes by it.
+kept_vault = sorted(os.path.join(at, name) for at, _, names in os.walk(os.path.join(site, "vault")) for name in names)
+before = configured("retention_days = soon")
+refused(["key", "retain", site], 78, "retention_days = soon", "key retain with a configuration that is none")
+refused(["key", "drop-epoch", site, "1"], 78, "retention_days = soon", "key drop-epoch too")
+same(sorted(os.path.join(at, name) for at, _, names in os.walk(os.path.join(site, "vault")) for name in names), kept_vault, "nothing is erased by it")
+for value in ("0", "1", "36500"):
+    configured(f"retention_days = {value}")
+    same(code_of("key", "retain", site, "--dry-run")[0] in (0, 69), True, f"retention_days = {value} is taken")
+with open(os.path.join(site, "veilleuse.conf"), "w", encoding="utf-8") as file:
+    file.write(before)
+refused(["key", "retain"], 64, "usage", "key retain of nothing")
+refused(["key", "retain", site, "more"], 64, "usage", "key retain of two")
+refused(["key", "retain", os.path.join(work, "none")], 66, "none|site", "key retain where no site is")
+refused(["key", "drop-epoch", site], 64, "usage", "key drop-epoch of none")
+refused(["key", "drop-epoch", site, "x"], 64, "usage|epoch|number", "key drop-epoch of what is no number")
 
 # ---- the vault, damaged ----
 with open(os.path.join(site, "veilleuse.conf"), encoding="utf-8") as file:

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 from veilleuse_site import FAST, PROGRAM, ROOT, Node, Sender, ack_code, adt, done, note, ok, run, same
@@ -421,6 +422,26 @@ def test_lost_entries():
     node.stop()
 
 
+def test_fork():
+    """Another tree of a size that was signed: known without a node too, for as long as nobody says otherwise."""
+    three_epochs()
+    trust_clock()
+    shutil.copytree(node.dir + "/vault", node.base + "/earlier")
+    put(NOW - 60, *[message(f"P{i}", "ADT^A08", NOW - 120, f"P{i}", ms=i) for i in range(5)])
+    trust_clock()  # which publishes, too
+    shutil.rmtree(node.dir + "/vault")
+    shutil.move(node.base + "/earlier", node.dir + "/vault")
+    put(NOW - 60, *[message(f"O{i}", "ADT^A08", NOW - 120, f"O{i}", ms=i) for i in range(9)])
+    waits("another tree was signed of what stands here", "are missing, from number [0-9]+$")
+    waits("it is not forgotten", "are missing, from number [0-9]+$")
+    node.start()
+    ok(node.wait_until(lambda: state_of_retention().get("waits")), "a node knows it too", node.state())
+    ok("are missing" in (state_of_retention().get("waits") or ""), "and waits", node.state())
+    node.stop()
+    same(epochs()[:2], [1, 2], "nothing went")
+    verified("the vault is whole")
+
+
 def state_of_retention():
     state = node.state()[1] or {}
     return state.get("retention") or {}
@@ -492,6 +513,86 @@ def test_passphrase():
     node.unlock = []
     same_stays(before, "nothing that must stay is lost")
     verified("the vault is whole")
+
+
+# ---- bodies too large to be held ----
+
+MIB = 1 << 20
+PEAK_MAX_KIB = 64 * 1024
+
+
+# What is executed has at least the peak of who executes it, and this test holds whole bodies: so a small one starts the program.
+MEASURE = """import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+said = process.stdout.read()
+_, status, usage = os.wait4(process.pid, 0)
+process.returncode = os.waitstatus_to_exitcode(status)
+sys.stdout.buffer.write(b"%d %d %s" % (process.returncode, usage.ru_maxrss, said))"""
+
+
+def measured(*arguments):
+    """Gives (exit code, peak KiB, what it said)."""
+    out = subprocess.run([sys.executable, "-c", MEASURE, PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, check=True).stdout
+    code, peak, said = out.split(b" ", 2)
+    return int(code), int(peak), said
+
+
+def is_small(peak, name):
+    if "asan" in PROGRAM:
+        note(f"{name}: a sanitizer's memory is not looked at")
+        return True
+    note(f"{name}: {peak / 1024:.1f} MiB at most")
+    return ok(peak < PEAK_MAX_KIB, f"{name} stays under 64 MiB", peak)
+
+
+def large_messages(at):
+    """100 MiB each: a document behind a patient, which goes; a scan in a segment of an event, which stays with it; and what
+    is no message that could be cut."""
+    content = "QUJD" * (25 * MIB)
+    return [message("L1", "MDM^T02", at, "L001", "TXA|1|CR|TX||||||||||DOC9",
+                    "OBX|1|ED|PDF^Compte rendu^L||^application^pdf^Base64^" + content + "||||||F",
+                    "AL1|1|DA|LATEX^Latex^L|SV|Choc", application="DPI", name="DOCUMENT^Lourd"),
+            message("L2", "ADT^A01", at + 1, "L002", pv1("VL2"), "ZPH|1|" + content, "DG1|1||I10^Hypertension^I10", name="SCAN^Lourd")]
+
+
+def large_case(with_node):
+    first = NOW - 420 * DAY
+    make_old(first - 2 * DAY)
+    for one in large_messages(first - 3600):
+        put(first, one)
+    put(first + 60, message("S1", "ADT^A01", first, "S001", pv1("VS1"), name="SEJOUR^Ouvert"))
+    old("rotate", node.dir, first + 3600)
+    put(first + 7200, message("N1", "ADT^A08", first + 7000, "N001"))
+    before, had = what_stays(), blobs()
+    same(len(had), 2, "two bodies of 100 MiB")
+    if with_node:
+        node.start()
+    code, peak, said = measured("key", "drop-epoch", node.dir, "1")
+    ok(code == 0 and b"2 documents removed" in said, "their epoch is erased", code, said)
+    is_small(peak, "key drop-epoch " + ("beside a node" if with_node else "alone"))
+    if with_node:
+        for role, data in node.state()[1]["roles"].items():
+            with open(f"/proc/{data['pid']}/status", encoding="ascii") as file:
+                is_small(next(int(line.split()[1]) for line in file if line.startswith("VmHWM")), role)
+    same_stays(before, "what must stay is there")
+    if with_node:
+        same(node.stop(), 0, "stop")
+    same(len(list_of("allergies", "L001")), 1, "so is the allergy behind the document")
+    again = [e for e in node.entries() if e.get("states_again") is not None]
+    same([e for e in again if "L001" in e["body"] and ("QUJD" in e["body"] or "blob" in e)], [], "the document is gone")
+    kept = blobs()
+    ok(len(kept) == 1 and not kept & had, "what the event carried is a blob of its own", kept)
+    index = next(e["index"] for e in again if "blob" in e)
+    code, out, _ = run("cat", node.dir, "--raw", "--from", index, "--to", index + 1)
+    ok(out == large_messages(first - 3600)[1], "to the byte", len(out))
+    rebuilt()
+    same_stays(before, "a new chart says the same")
+    verified("the vault is whole")
+
+
+def test_large_bodies():
+    large_case(False)
+    large_case(True)
 
 
 # ---- killed anywhere ----
@@ -577,7 +678,7 @@ try:
     if not os.path.exists(OLD_SITE):
         subprocess.run(["make", "-s", "-C", ROOT, "build/release/tests/site/old_site"], check=True)
     for test in (test_drop_by_hand, test_drop_through_node, test_by_age, test_freezes_without_a_node, test_downtime_entries,
-                 test_lost_entries, test_in_the_node, test_passphrase, test_kill):
+                 test_lost_entries, test_fork, test_in_the_node, test_passphrase, test_large_bodies, test_kill):
         if os.environ.get("ONLY", test.__name__) == test.__name__:
             test()
 finally:

@@ -98,6 +98,128 @@ static void test_memory_that_ends(void) {
     ok(limits > 10, "an arena that ends anywhere gives ERR_LIMIT");
 }
 
+/* ---- in slices ---- */
+
+static enum err put_piece(void *owner, struct bytes piece) {
+    text_put(owner, piece);
+    return ERR_OK;
+}
+
+static struct bytes sieved(struct bytes body, unsigned parts, size_t cut_at, char *buffer,
+                           size_t buffer_bytes, bool *is_whole) {
+    struct facts_sieve sieve;
+    struct text out;
+    text_init(&out, buffer, buffer_bytes);
+    *is_whole = false;
+    if (!facts_sieve_init(&sieve, body, parts, put_piece, &out))
+        return BYTES_NONE;
+    enum err err = facts_sieve_feed(&sieve, bytes_first(body, cut_at));
+    if (!err)
+        err = facts_sieve_feed(&sieve, bytes_skip(body, cut_at));
+    if (!err)
+        err = facts_sieve_end(&sieve);
+    is_int(err, ERR_OK);
+    *is_whole = sieve.is_whole;
+    return text_bytes(&out);
+}
+
+/* Cut at every byte it is what it is in one. */
+static void test_slices(void) {
+    static const char *const bodies[] = {
+        MSH("ORU^R01") PID "NTE|1||a note\r" PV1 "ORC|RE\r" OBR OBX "ZLB|x\r",
+        "\r\n "
+        "\tMSH|^~\\&|A|B|||20261123||ADT^A08|1|P|2.5\r\n\r\nPID|1||4711\nNK1\nZ|1\n\nOBX|1\nLONGER "
+        "NAME|1",
+        "\xEF\xBB\xBFMSH|^~\\&|A|B|||20261123||ADT^A08|1|P|2.5\rPID|1||9\rPV1\rMSH|^~\\&|A\rPID|"
+        "2\r",
+        "MSH#^~\\&#A#B###20261123##ADT^A08#1#P#2.5\rPID#1##9\rDG1|1\rOBX#1\rDG1#2\rMSH",
+    };
+    static const char *const wanted[] = {
+        MSH("ORU^R01") PID,
+        "MSH|^~\\&|A|B|||20261123||ADT^A08|1|P|2.5\rPID|1||4711\rNK1\rZ|1\rLONGER NAME|1\r",
+        "MSH|^~\\&|A|B|||20261123||ADT^A08|1|P|2.5\rPID|1||9\r",
+        "MSH#^~\\&#A#B###20261123##ADT^A08#1#P#2.5\rPID#1##9\rDG1|1\r",
+    };
+    char buffer[4096];
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        struct bytes body = guard_copy(&guard, bytes_from_string(bodies[i])), got;
+        size_t differing = 0;
+        bool is_whole;
+        got = sieved(body, FACTS_PATIENT, body.size, buffer, sizeof buffer, &is_whole);
+        is_string(buffer, wanted[i]);
+        ok(!is_whole, "something was left out");
+        for (size_t at = 0; at <= body.size; at++) {
+            got = sieved(body, FACTS_PATIENT, at, buffer, sizeof buffer, &is_whole);
+            differing += !bytes_is(got, wanted[i]) || is_whole;
+        }
+        is_int(differing, 0);
+    }
+    bool is_whole;
+    struct bytes got =
+        sieved(BYTES(MSH("ADT^A01") PID), FACTS_PATIENT, 9, buffer, sizeof buffer, &is_whole);
+    ok(is_whole && bytes_is(got, MSH("ADT^A01") PID), "nothing is left out");
+    struct facts_sieve sieve;
+    ok(!facts_sieve_init(&sieve, BYTES("no message"), FACTS_PATIENT, put_piece, NULL), "none");
+    ok(!facts_sieve_init(&sieve, BYTES("MSH|^~\\&|A|B|||20261123||OR"), FACTS_PATIENT, put_piece,
+                         NULL),
+       "a header that goes on beyond what is there");
+}
+
+static enum err refuse_piece(void *owner, struct bytes piece) {
+    unsigned *left = owner;
+    (void)piece;
+    return (*left)-- == 0 ? ERR_FULL : ERR_OK;
+}
+
+static void test_error_of_take(void) {
+    static const char body[] = MSH("ADT^A01") PID OBX "NK1|1\r";
+    for (unsigned nth = 0;; nth++) {
+        struct facts_sieve sieve;
+        unsigned left = nth;
+        ok(facts_sieve_init(&sieve, bytes_from_string(body), FACTS_PATIENT, refuse_piece, &left),
+           "begun");
+        enum err err = facts_sieve_feed(&sieve, bytes_from_string(body));
+        if (!err) {
+            ok(nth > 5, "an error of whoever takes is handed back, whichever piece it was");
+            break;
+        }
+        is_int(err, ERR_FULL);
+    }
+}
+
+/* ---- thinned ---- */
+
+static void thin_of(struct hl7_thin *thin, size_t room, struct bytes body) {
+    hl7_thin_init(thin, arena_alloc(&arena, room), room, 64);
+    (void)hl7_thin_feed(thin, body);
+}
+
+static bool thinned_say_the_same(const char *whole, const char *part, unsigned parts, size_t room) {
+    struct hl7_thin of_whole, of_part;
+    bool is_same = false;
+    arena_clear(&arena);
+    thin_of(&of_whole, room, bytes_from_string(whole));
+    thin_of(&of_part, 4096, bytes_from_string(part));
+    is_int(facts_say_the_same(&of_whole, &of_part, parts, &context, &arena, &is_same), ERR_OK);
+    return is_same;
+}
+
+#define LONG "0123456789012345678901234567890123456789012345678901234567890123456789"
+static void test_thinned(void) {
+    static const char whole[] = MSH("ADT^A08") PID "OBX|1|ED|P||" LONG LONG "\rNK1|1|" LONG "\r";
+    ok(thinned_say_the_same(whole, MSH("ADT^A08") PID "NK1|1|" LONG "\r", FACTS_PATIENT, 4096),
+       "a long result is left out");
+    ok(!thinned_say_the_same(whole, MSH("ADT^A08") "PID|1||4711^^^CHV^PI||DUPONT^Jean\r",
+                             FACTS_PATIENT, 4096),
+       "another name is noticed");
+    static const char late[] =
+        MSH("ADT^A08") PID "OBX|1|TX|P||" LONG "\rAL1|1|DA|LATEX^Latex^L|SV|Choc\r";
+    static const char part[] = MSH("ADT^A08") PID "AL1|1|DA|LATEX^Latex^L|SV|Choc\r";
+    ok(thinned_say_the_same(late, part, FACTS_ALLERGIES, 4096), "what stands behind it is read");
+    ok(!thinned_say_the_same(late, part, FACTS_ALLERGIES, 160),
+       "where the whole was read in part only, more must not be said than was read");
+}
+
 /* ---- real messages ---- */
 
 static char *file_bytes, *dumped, *dumped_excerpt;
@@ -196,6 +318,9 @@ int main(void) {
     test_whole();
     test_refuses();
     test_memory_that_ends();
+    test_slices();
+    test_error_of_take();
+    test_thinned();
     test_real_messages();
     arena_release(&arena);
     guard_release(&guard);
