@@ -77,15 +77,15 @@ bool statement_of(const struct fact *fact, struct statement *statement) {
     switch (fact->kind) {
     case FACT_ORDER:
         statement->kind = STATEMENT_ORDER;
-        statement->order = fact->order;
+        statement->order = *fact->order;
         return true;
     case FACT_MEDICATION_EVENT:
         statement->kind = STATEMENT_MEDICATION_EVENT;
-        statement->event = fact->medication_event;
+        statement->event = *fact->medication_event;
         return true;
     case FACT_APPOINTMENT:
         statement->kind = STATEMENT_APPOINTMENT;
-        statement->appointment = fact->appointment;
+        statement->appointment = *fact->appointment;
         return true;
     default:
         return false;

@@ -429,7 +429,7 @@ static void count_message(struct feed *feed, const struct facts *facts, int64_t 
         else if (kind == FACT_REPORT)
             later(&f->newest_result_at, received_at);
         else if (kind == FACT_MEDICATION_EVENT ||
-                 (kind == FACT_ORDER && facts->list[i].order.kind == ORDER_MEDICATION))
+                 (kind == FACT_ORDER && facts->list[i].order->kind == ORDER_MEDICATION))
             later(&f->newest_medication_at, received_at);
     }
 }

@@ -124,9 +124,9 @@ static bool same_fact(const struct fact *a, const struct fact *b) {
         return identifier_equal(&a->visit_merge.loser, &b->visit_merge.loser) &&
                identifier_equal(&a->visit_merge.survivor, &b->visit_merge.survivor);
     case FACT_ORDER:
-        return same_order(&a->order, &b->order);
+        return same_order(a->order, b->order);
     case FACT_APPOINTMENT:
-        return same_appointment(&a->appointment, &b->appointment);
+        return same_appointment(a->appointment, b->appointment);
     case FACT_REPORT:
     case FACT_DOCUMENT:
     case FACT_MEDICATION_EVENT:

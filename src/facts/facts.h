@@ -230,9 +230,9 @@ struct fact {
         struct fact_diagnosis diagnosis;
         struct fact_report report;
         struct fact_document document;
-        struct fact_order order;
-        struct fact_medication_event medication_event;
-        struct fact_appointment appointment;
+        struct fact_order *order; /* large and rare: elsewhere in the arena */
+        struct fact_medication_event *medication_event;
+        struct fact_appointment *appointment;
         struct fact_visit_merge visit_merge;
     };
 };

@@ -15,6 +15,23 @@ void translate_aside(struct translation *t, const char *reason, size_t at) {
     t->facts->aside_at = t->lead + at;
 }
 
+/* What few messages say and is large stands elsewhere, so that a list of many small facts stays small. */
+static bool add_apart(struct translation *t, struct fact *fact) {
+    switch (fact->kind) {
+    case FACT_ORDER:
+        fact->order = arena_alloc(t->arena, sizeof *fact->order);
+        return fact->order;
+    case FACT_MEDICATION_EVENT:
+        fact->medication_event = arena_alloc(t->arena, sizeof *fact->medication_event);
+        return fact->medication_event;
+    case FACT_APPOINTMENT:
+        fact->appointment = arena_alloc(t->arena, sizeof *fact->appointment);
+        return fact->appointment;
+    default:
+        return true;
+    }
+}
+
 struct fact *translate_add(struct translation *t, enum fact_kind kind) {
     struct facts *facts = t->facts;
     if (facts->count == t->capacity) {
@@ -29,8 +46,13 @@ struct fact *translate_add(struct translation *t, enum fact_kind kind) {
         facts->list = list;
         t->capacity = capacity;
     }
-    struct fact *fact = &facts->list[facts->count++];
+    struct fact *fact = &facts->list[facts->count];
     fact->kind = kind;
+    if (!add_apart(t, fact)) {
+        t->is_full = true;
+        return NULL;
+    }
+    facts->count++;
     return fact;
 }
 

@@ -274,13 +274,13 @@ static inline void dump_fact(struct text *out, const struct fact *fact) {
         dump_document(out, &fact->document);
         break;
     case FACT_ORDER:
-        dump_order(out, &fact->order);
+        dump_order(out, fact->order);
         break;
     case FACT_MEDICATION_EVENT:
-        dump_medication_event(out, &fact->medication_event);
+        dump_medication_event(out, fact->medication_event);
         break;
     case FACT_APPOINTMENT:
-        dump_appointment(out, &fact->appointment);
+        dump_appointment(out, fact->appointment);
         break;
     case FACT_VISIT_MERGE:
         text_put_string(out, "stay_merge");
