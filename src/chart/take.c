@@ -351,7 +351,7 @@ static enum err find_visit(struct chart_writer *writer, struct subject *subject,
 
 enum err writer_take_facts(struct chart_writer *writer, const struct facts *facts,
                            const struct key *key, struct feed *feed, int64_t received_at,
-                           unsigned parts, struct fault *fault) {
+                           unsigned parts, unsigned first_part, struct fault *fault) {
     struct subject *subject;
     struct visit *visit;
     if (!facts->has_subject)
@@ -380,7 +380,8 @@ enum err writer_take_facts(struct chart_writer *writer, const struct facts *fact
     }
     for (size_t i = 0; i < facts->count && !err; i++)
         if (counts(&facts->list[i], parts))
-            err = take_fact(writer, subject, visit, feed, key, (unsigned)i, &facts->list[i], fault);
+            err = take_fact(writer, subject, visit, feed, key, first_part + (unsigned)i,
+                            &facts->list[i], fault);
     return err;
 }
 

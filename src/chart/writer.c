@@ -406,32 +406,40 @@ static void later(int64_t *newest, int64_t at) {
         *newest = at;
 }
 
-/* What is stated again was counted when it came; the times it came at are still the feed's. */
-static void count_message(struct feed *feed, const struct facts *facts, int64_t received_at,
-                          bool is_restated) {
-    struct chart_feed *f = &feed->figures;
-    feed->is_dirty = true;
-    if (!is_restated) {
-        f->message_count++;
-        f->aside_count += facts->aside != NULL;
-        f->mismatch_count += facts->is_charset_mismatch;
-        f->warning_count += facts->warning_count;
-    }
-    if (f->first_received_at == INSTANT_NONE)
-        f->first_received_at = received_at;
-    later(&f->newest_received_at, received_at);
+static void count_facts(struct chart_feed *f, const struct facts *facts, int64_t received_at) {
     if (!facts->is_date_doubtful)
         later(&f->newest_own_time, facts->own_time);
     for (size_t i = 0; i < facts->count; i++) {
-        enum fact_kind kind = facts->list[i].kind;
-        if (kind == FACT_MOVEMENT || kind == FACT_CANCEL)
+        const struct fact *fact = &facts->list[i];
+        if (fact->kind == FACT_MOVEMENT || fact->kind == FACT_CANCEL)
             later(&f->newest_movement_at, received_at);
-        else if (kind == FACT_REPORT)
+        else if (fact->kind == FACT_REPORT)
             later(&f->newest_result_at, received_at);
-        else if (kind == FACT_MEDICATION_EVENT ||
-                 (kind == FACT_ORDER && facts->list[i].order->kind == ORDER_MEDICATION))
+        else if (fact->kind == FACT_MEDICATION_EVENT ||
+                 (fact->kind == FACT_ORDER && fact->order->kind == ORDER_MEDICATION))
             later(&f->newest_medication_at, received_at);
     }
+}
+
+/* What is stated again was counted when it came; the times it came at are still the feed's. */
+static void count_message(struct feed *feed, const struct facts_batch *batch, int64_t received_at,
+                          bool is_restated) {
+    struct chart_feed *f = &feed->figures;
+    bool is_mismatch = false, is_aside = false;
+    feed->is_dirty = true;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct facts *facts = &batch->list[i];
+        count_facts(f, facts, received_at);
+        is_mismatch |= facts->is_charset_mismatch;
+        is_aside |= facts->aside != NULL;
+        f->warning_count += is_restated ? 0 : facts->warning_count;
+    }
+    f->message_count += !is_restated;
+    f->aside_count += is_aside && !is_restated;
+    f->mismatch_count += is_mismatch && !is_restated;
+    if (f->first_received_at == INSTANT_NONE)
+        f->first_received_at = received_at;
+    later(&f->newest_received_at, received_at);
 }
 
 /* ---- large messages ---- */
@@ -460,11 +468,14 @@ static void forget_large(struct chart_writer *writer) {
 /* ---- taking ---- */
 
 static enum err translate_body(struct chart_writer *writer, uint64_t index,
-                               const struct vault_entry *entry, struct facts *facts) {
+                               const struct vault_entry *entry, struct facts_batch *batch) {
     struct facts_context context = {entry->received_at, &writer->zone, writer->options.otherwise};
-    if (writer->large.out)
-        return facts_from_thinned_hl7(&writer->large, index, &context, &writer->message, facts);
-    return facts_from_hl7(entry->body, &context, &writer->message, facts);
+    struct arena *arena = &writer->message;
+    if (!writer->large.out)
+        return facts_from_entry(entry->media_type, entry->body, &context, arena, batch);
+    *batch = (struct facts_batch){arena_array(arena, 1, sizeof *batch->list), 1};
+    return batch->list ? facts_from_thinned_hl7(&writer->large, index, &context, arena, batch->list)
+                       : ERR_LIMIT;
 }
 
 /* What is stated again counts as written when it was first. */
@@ -472,44 +483,59 @@ static hlc_stamp clock_of(const struct vault_entry *entry) {
     return entry->is_restated ? entry->restated_clock : entry->clock;
 }
 
+static enum err take_batch(struct chart_writer *writer, uint64_t index,
+                           const struct vault_entry *entry, const struct facts_batch *batch,
+                           struct feed *feed, struct fault *fault) {
+    unsigned parts =
+        entry->is_restated && entry->restated_parts ? entry->restated_parts : PARTS_ALL;
+    unsigned first_part = 0;
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < batch->count && !err; i++) {
+        const struct facts *facts = &batch->list[i];
+        struct key key = {!facts->is_date_doubtful, facts->said, clock_of(entry), index};
+        err = writer_take_facts(writer, facts, &key, feed, entry->received_at, parts, first_part, fault);
+        first_part += (unsigned)facts->count;
+    }
+    return err;
+}
+
+static const char too_large[] = "the message is too large to be translated";
+
+/* What is listed is the first thing that was not understood. */
+static const struct facts *first_aside(const struct facts_batch *batch) {
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->list[i].aside)
+            return &batch->list[i];
+    return NULL;
+}
+
 static enum err take_message(struct chart_writer *writer, uint64_t index,
                              const struct vault_entry *entry, const char *set_aside,
                              struct fault *fault) {
-    struct facts facts = {.own_time = INSTANT_NONE, .said = entry->received_at};
+    struct facts nothing = {.own_time = INSTANT_NONE, .said = entry->received_at, .aside = set_aside};
+    struct facts_batch batch = {&nothing, 1};
     struct feed *feed;
-    enum err err = ERR_OK;
-    if (set_aside)
-        facts.aside = set_aside;
-    else if (!bytes_is(entry->media_type, "application/hl7-v2"))
-        facts.aside = "this kind of content is not translated yet";
-    else
-        err = translate_body(writer, index, entry, &facts);
-    if (err) { /* too large for memory: kept, and said */
-        facts.aside = "the message is too large to be translated";
-        facts.count = 0;
-        facts.has_subject = false;
+    if (!set_aside && translate_body(writer, index, entry, &batch)) {
+        nothing.aside = too_large; /* kept, and said */
+        batch = (struct facts_batch){&nothing, 1};
     }
-    if (entry->flags & VAULT_UNFRAMED && !facts.aside)
-        facts.aside = "the bytes did not come as a whole message";
-    struct key key = {!facts.is_date_doubtful, facts.said, clock_of(entry), index};
-    unsigned parts =
-        entry->is_restated && entry->restated_parts ? entry->restated_parts : PARTS_ALL;
-    err = writer_feed(writer, facts.application, facts.facility, &feed, fault);
+    struct facts *first = batch.list;
+    if (entry->flags & VAULT_UNFRAMED && !first->aside)
+        first->aside = "the bytes did not come as a whole message";
+    enum err err = writer_feed(writer, first->application, first->facility, &feed, fault);
     if (err)
         return err;
-    count_message(feed, &facts, entry->received_at, entry->is_restated);
-    if (facts.aside && (!entry->is_restated || set_aside)) /* else it was listed when it came */
-        err = put_aside(writer, index, entry->received_at, &facts, facts.aside, facts.aside_at,
-                        fault);
-    if (err)
-        return err;
-    err = writer_take_facts(writer, &facts, &key, feed, entry->received_at, parts, fault);
+    const struct facts *aside = first_aside(&batch);
+    count_message(feed, &batch, entry->received_at, entry->is_restated);
+    if (aside && (!entry->is_restated || set_aside)) /* else it was listed when it came */
+        err = put_aside(writer, index, entry->received_at, aside, aside->aside, aside->aside_at, fault);
+    if (!err)
+        err = take_batch(writer, index, entry, &batch, feed, fault);
     if (err != ERR_LIMIT)
         return err;
     /* One record is too large for the chart: what was taken before it stands, the message is listed. */
     *fault = (struct fault){0};
-    return put_aside(writer, index, entry->received_at, &facts,
-                     "the message is too large to be translated", 0, fault);
+    return put_aside(writer, index, entry->received_at, first, too_large, 0, fault);
 }
 
 static enum err take_entry(struct chart_writer *writer, uint64_t index,

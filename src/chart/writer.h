@@ -45,12 +45,13 @@ MUST_CHECK enum err writer_visit(struct chart_writer *writer, struct subject *su
 MUST_CHECK enum err writer_feed(struct chart_writer *writer, struct bytes application,
                                 struct bytes facility, struct feed **feed, struct fault *fault);
 
-/* take.c: the facts of one message into the records of the batch; of one that is stated again those of `parts`. */
+/* take.c: the facts of one patient into the records of the batch; of an entry that is stated again those of `parts`.
+ * first_part: how many facts of the same entry went before. */
 #define PARTS_ALL      UINT32_MAX
 #define PARTS_NAMELESS 0x80000000u
 MUST_CHECK enum err writer_take_facts(struct chart_writer *writer, const struct facts *facts,
                                       const struct key *key, struct feed *feed, int64_t received_at,
-                                      unsigned parts, struct fault *fault);
+                                      unsigned parts, unsigned first_part, struct fault *fault);
 /* take.c: the stays that a note lists are let go, as of the key's clock. */
 MUST_CHECK enum err writer_let_go(struct chart_writer *writer, const struct key *key,
                                   struct bytes body, struct fault *fault);

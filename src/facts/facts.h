@@ -267,6 +267,17 @@ struct facts_context {
     enum hl7_charset otherwise; /* the feed's configured set */
 };
 
+/* What an entry says of several patients: one `struct facts` for each, all of one sender. Of what could not be understood at all
+ * there is one that says why. */
+struct facts_batch {
+    struct facts *list;
+    size_t count;
+};
+/* Translate an entry by its media type. `arena` also holds the result. Of a type that no translator knows `aside` says so. */
+MUST_CHECK enum err facts_from_entry(struct bytes media_type, struct bytes body,
+                                     const struct facts_context *context, struct arena *arena,
+                                     struct facts_batch *batch);
+
 /* Translate one message. `arena` also holds the result. */
 MUST_CHECK enum err facts_from_hl7(struct bytes body, const struct facts_context *context,
                                    struct arena *arena, struct facts *facts);

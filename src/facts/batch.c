@@ -1,0 +1,18 @@
+/* batch.c - which translator an entry needs, by its media type. */
+#include "facts/facts.h"
+
+enum err facts_from_entry(struct bytes media_type, struct bytes body,
+                          const struct facts_context *context, struct arena *arena,
+                          struct facts_batch *batch) {
+    *batch = (struct facts_batch){arena_array(arena, 1, sizeof *batch->list), 1};
+    if (!batch->list)
+        return ERR_LIMIT;
+    if (bytes_is(media_type, "application/hl7-v2"))
+        return facts_from_hl7(body, context, arena, batch->list);
+    *batch->list = (struct facts){
+        .own_time = INSTANT_NONE,
+        .said = context->received_at,
+        .aside = "this kind of content is not translated yet",
+    };
+    return ERR_OK;
+}
