@@ -11,8 +11,8 @@ PARTS := base formats/hl7 formats/tlog formats/age formats/slip39 vault facts ch
 
 PACKAGES := libsodium nettle libzstd sqlite3 libmicrohttpd jansson libseccomp libbsd pangocairo
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-# Debian's libzint has no .pc file.
-PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lzint -lm
+# Debian's libzint and libcsv have no .pc file.
+PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lzint -lcsv -lm
 
 VERSION := 0.1.0
 

@@ -150,6 +150,8 @@ static void put_stay(struct json *json, const struct chart_stay *stay) {
     json_member_bool(json, "is_present", stay->is_present);
     json_member_bool(json, "is_place_stated", stay->is_place_stated);
     put_place(json, &stay->place);
+    json_member_bool(json, "is_from_census", stay->is_from_census);
+    json_member_instant(json, "census_at", stay->census_at);
     json_member_bytes(json, "medical_unit", stay->medical_unit);
     json_member_bytes(json, "care_unit", stay->care_unit);
     json_member_bool(json, "is_on_leave", stay->is_on_leave);
@@ -272,6 +274,7 @@ static enum err answer_state(struct answer *answer) {
     json_member_u64(json, "set_aside", state.aside_count);
     json_member_instant(json, "newest_received_at", state.newest_received_at);
     json_member_instant(json, "known_since", state.known_since);
+    json_member_instant(json, "census_as_of", state.census_as_of);
     json_member_u64(json, "schema", CHART_SCHEMA_VERSION);
     json_member_u64(json, "translator", CHART_TRANSLATOR_VERSION);
     chart_put_as_of(json, chart_as_of(answer->reader));

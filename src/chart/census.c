@@ -85,7 +85,14 @@ static void stay_pack(struct text *out, const struct chart_stay *stay) {
     identifier_pack(out, &stay->visit);
     for (size_t i = 0; i < 8; i++)
         pack_bytes(out, texts[i]);
-    pack_u64(out, (uint64_t)stay->is_present | (uint64_t)stay->is_place_stated << 1);
+    pack_u64(out, (uint64_t)stay->is_present | (uint64_t)stay->is_place_stated << 1 |
+                      (uint64_t)stay->is_on_leave << 2 | (uint64_t)stay->is_from_census << 3);
+    pack_bytes(out, stay->medical_unit);
+    pack_bytes(out, stay->care_unit);
+    pack_i64(out, stay->census_at);
+    pack_u64(out, stay->expected);
+    pack_i64(out, stay->expected_at);
+    place_pack(out, &stay->expected_place);
     pack_i64(out, stay->since);
     pack_i64(out, stay->admitted_at);
     pack_i64(out, stay->discharged_at);
@@ -102,6 +109,14 @@ static void stay_unpack(struct unpack *in, struct chart_stay *stay) {
     uint64_t bits = unpack_u64(in);
     stay->is_present = bits & 1;
     stay->is_place_stated = bits & 2;
+    stay->is_on_leave = bits & 4;
+    stay->is_from_census = bits & 8;
+    stay->medical_unit = unpack_bytes(in);
+    stay->care_unit = unpack_bytes(in);
+    stay->census_at = unpack_i64(in);
+    stay->expected = (enum movement_class)unpack_u64(in);
+    stay->expected_at = unpack_i64(in);
+    stay->expected_place = place_unpack(in);
     stay->since = unpack_i64(in);
     stay->admitted_at = unpack_i64(in);
     stay->discharged_at = unpack_i64(in);

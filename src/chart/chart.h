@@ -63,9 +63,11 @@ MUST_CHECK enum err chart_writer_open(struct chart_writer **writer, const char *
 void chart_writer_close(struct chart_writer *writer);
 /* The next entry wanted: every entry below is in the chart. */
 uint64_t chart_writer_applied(const struct chart_writer *writer);
-/* A body too large to be held: begin, feed its pieces, then take its entry, of whose own body only the size is looked at. What
- * is long in the message is cut, and says in which entry the whole is. */
-MUST_CHECK enum err chart_writer_begin_large(struct chart_writer *writer, struct fault *fault);
+/* A body that does not come whole: begin, feed its pieces, then take its entry. An HL7 v2 message is thinned: what is long in
+ * it is cut, and says in which entry the whole is. Anything else is held up to CHART_WHOLE_BYTES_MAX, and set aside beyond. */
+#define CHART_WHOLE_BYTES_MAX ((uint64_t)64 << 20)
+MUST_CHECK enum err chart_writer_begin_large(struct chart_writer *writer,
+                                             const struct vault_entry *entry, struct fault *fault);
 void chart_writer_feed_large(struct chart_writer *writer, struct bytes piece);
 /* Translate and take in one entry (kind, source, times, whole body). Entries come in index order, but their facts
  * may be of any time. `set_aside`: do not translate, list it with this reason (it killed the role twice); NULL normally. */
@@ -99,6 +101,7 @@ struct chart_state {
     int64_t newest_received_at; /* INSTANT_NONE when empty */
     uint64_t patient_count, present_count, aside_count, entry_count;
     int64_t known_since;    /* receipt of the first message */
+    int64_t census_as_of;   /* of the newest list of everyone present; INSTANT_NONE: none was given */
 };
 MUST_CHECK enum err chart_state(struct chart_reader *reader, struct chart_state *out, struct fault *fault);
 
@@ -156,6 +159,8 @@ struct chart_stay {
     struct bytes class, attending, service, reason;
     bool is_present;
     bool is_place_stated;       /* known only from a message that is no movement */
+    bool is_from_census;        /* known only from a list of who is present */
+    int64_t census_at;          /* as of when the newest list that has this stay is; INSTANT_NONE: no list has it */
     bool is_on_leave;           /* away for a while, the bed kept */
     struct bytes medical_unit, care_unit; /* of the movement that placed the patient */
     enum movement_class expected; /* announced and not done or cancelled since: a pending class; 0: nothing */
@@ -168,6 +173,9 @@ struct chart_stay {
     size_t dispute_count;
     struct chart_source source;
 };
+
+/* An inpatient who was there when the newest list was made, and is not on it. */
+bool chart_stay_is_unlisted(const struct chart_stay *stay, int64_t census_as_of);
 
 /* One bed of the census. */
 #define CHART_ABNORMAL_MAX 200u

@@ -376,6 +376,7 @@ static enum err stay_disputes(struct db *db, const struct visit *visit, struct a
         [VISIT_DISCHARGED_AT] = "discharged_at",
         [VISIT_REASON] = "reason",
         [VISIT_STATED_PLACE] = "place",
+        [VISIT_CENSUS] = "census_at",
     };
     struct disputes disputes = {.capacity = VISIT_FIELD_COUNT * RIVALS_MAX};
     for (unsigned field = 1; field < VISIT_FIELD_COUNT; field++) {

@@ -95,6 +95,7 @@ enum err chart_state(struct chart_reader *reader, struct chart_state *out, struc
         .entry_count = (uint64_t)meta_or(reader, "entries", 0),
         .newest_received_at = meta_or(reader, "newest_received_at", INSTANT_NONE),
         .known_since = meta_or(reader, "first_received_at", INSTANT_NONE),
+        .census_as_of = meta_or(reader, "census_as_of", INSTANT_NONE),
     };
     enum err err = count(reader, SQL_SUBJECT_COUNT, &out->patient_count, fault);
     if (!err)
@@ -215,6 +216,11 @@ enum err chart_census(struct chart_reader *reader, struct arena *arena, struct b
     return flag_same_names(*out, *row_count, arena)
                ? fault_set(fault, ERR_LIMIT, "too much for one page")
                : ERR_OK;
+}
+
+bool chart_stay_is_unlisted(const struct chart_stay *stay, int64_t census_as_of) {
+    return census_as_of != INSTANT_NONE && stay->is_present && bytes_is(stay->class, "I") &&
+           stay->since < census_as_of && stay->census_at < census_as_of;
 }
 
 /* ---- one person ---- */

@@ -223,14 +223,14 @@ enum err subject_unpack(struct subject *subject, struct bytes record, struct are
 
 /* ---- visits ---- */
 
-static void place_pack(struct text *out, const struct fact_place *place) {
+void place_pack(struct text *out, const struct fact_place *place) {
     pack_bytes(out, place->unit);
     pack_bytes(out, place->room);
     pack_bytes(out, place->bed);
     pack_bytes(out, place->facility);
 }
 
-static struct fact_place place_unpack(struct unpack *in) {
+struct fact_place place_unpack(struct unpack *in) {
     struct fact_place place;
     place.unit = unpack_bytes(in);
     place.room = unpack_bytes(in);
@@ -514,6 +514,7 @@ static void work_out_stated(const struct visit *visit, struct chart_stay *stay) 
         bytes_is(stay->class, "I") || bytes_is(stay->class, "E") || bytes_is(stay->class, "B");
     stay->place = stated_place(value);
     stay->is_place_stated = !bytes_is_empty(value);
+    stay->is_from_census = stay->is_place_stated && !place->voice.key.is_sure && stay->census_at != INSTANT_NONE;
     stay->since = place->is_set ? place->voice.key.said : INSTANT_NONE;
     stay->source = (struct chart_source){place->voice.key.entry, place->voice.key.said};
     stay->is_present = stay->is_place_stated && is_bedded && !visit->let_go_clock &&
@@ -616,6 +617,7 @@ void visit_work_out(struct visit *visit, struct chart_stay *stay) {
         .reason = cell_value(&visit->cells[VISIT_REASON]),
         .since = INSTANT_NONE,
         .expected_at = INSTANT_NONE,
+        .census_at = cell_instant(&visit->cells[VISIT_CENSUS]),
         .admitted_at = cell_instant(&visit->cells[VISIT_ADMITTED_AT]),
         .discharged_at = cell_instant(&visit->cells[VISIT_DISCHARGED_AT]),
     };

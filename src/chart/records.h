@@ -116,6 +116,8 @@ void visit_work_out(struct visit *visit, struct chart_stay *stay);
 /* Worked out: the patient is there, or expected. */
 bool visit_is_open(const struct visit *visit, const struct chart_stay *stay);
 
+void place_pack(struct text *out, const struct fact_place *place);
+struct fact_place place_unpack(struct unpack *in);
 void identifier_pack(struct text *out, const struct fact_identifier *identifier);
 struct fact_identifier identifier_unpack(struct unpack *in);
 bool identifier_is(const struct fact_identifier *a, const struct fact_identifier *b);

@@ -163,6 +163,7 @@ static enum err load_state(struct chart_writer *writer, struct fault *fault) {
     writer->entry_count = (uint64_t)meta_or(writer, "entries", 0);
     writer->newest_received_at = meta_or(writer, "newest_received_at", INSTANT_NONE);
     writer->first_received_at = meta_or(writer, "first_received_at", INSTANT_NONE);
+    writer->census_as_of = meta_or(writer, "census_as_of", INSTANT_NONE);
     writer->next_feed = 1;
     enum err err =
         max_id(writer, "SELECT ifnull(max(id), 0) FROM subject", &writer->next_subject, fault);
@@ -444,25 +445,42 @@ static void count_message(struct feed *feed, const struct facts_batch *batch, in
 
 /* ---- large messages ---- */
 
-enum err chart_writer_begin_large(struct chart_writer *writer, struct fault *fault) {
-    uint8_t *out = writer->large.out;
-    if (!out)
-        out = memory_alloc(1, FACTS_THIN_BYTES_MAX);
-    if (!out)
+static void forget_large(struct chart_writer *writer) {
+    memory_free(writer->large.out);
+    memory_free(writer->whole);
+    writer->large.out = writer->whole = NULL;
+    writer->is_too_large = false;
+}
+
+enum err chart_writer_begin_large(struct chart_writer *writer, const struct vault_entry *entry,
+                                  struct fault *fault) {
+    bool is_hl7 = bytes_is(entry->media_type, "application/hl7-v2");
+    forget_large(writer);
+    writer->is_too_large = !is_hl7 && entry->body_bytes > CHART_WHOLE_BYTES_MAX;
+    if (writer->is_too_large)
+        return ERR_OK;
+    writer->whole_bytes = 0;
+    writer->whole_room = is_hl7 ? FACTS_THIN_BYTES_MAX : (size_t)entry->body_bytes + 1;
+    uint8_t *room = memory_alloc(1, writer->whole_room);
+    if (!room)
         return fault_set(fault, ERR_MEMORY, "no memory for a large message");
-    hl7_thin_init(&writer->large, out, FACTS_THIN_BYTES_MAX, FACTS_FIELD_BYTES_MAX);
+    if (is_hl7)
+        hl7_thin_init(&writer->large, room, FACTS_THIN_BYTES_MAX, FACTS_FIELD_BYTES_MAX);
+    else
+        writer->whole = room;
     return ERR_OK;
 }
 
 void chart_writer_feed_large(struct chart_writer *writer, struct bytes piece) {
-    if (!hl7_thin_feed(&writer->large, piece)) {
+    if (writer->large.out && !hl7_thin_feed(&writer->large, piece)) {
         /* The rest is left out: the translation says so. */
     }
-}
-
-static void forget_large(struct chart_writer *writer) {
-    memory_free(writer->large.out);
-    writer->large.out = NULL;
+    if (!writer->whole)
+        return;
+    piece = bytes_first(piece, writer->whole_room - writer->whole_bytes);
+    if (piece.size)
+        memcpy(writer->whole + writer->whole_bytes, piece.data, piece.size);
+    writer->whole_bytes += piece.size;
 }
 
 /* ---- taking ---- */
@@ -471,9 +489,13 @@ static enum err translate_body(struct chart_writer *writer, uint64_t index,
                                const struct vault_entry *entry, struct facts_batch *batch) {
     struct facts_context context = {entry->received_at, &writer->zone, writer->options.otherwise};
     struct arena *arena = &writer->message;
+    struct bytes body =
+        writer->whole ? bytes_from(writer->whole, writer->whole_bytes) : entry->body;
+    if (writer->is_too_large)
+        return ERR_LIMIT;
     if (!writer->large.out)
-        return facts_from_entry(entry->media_type, entry->body, &context, arena, batch);
-    *batch = (struct facts_batch){arena_array(arena, 1, sizeof *batch->list), 1};
+        return facts_from_entry(entry->media_type, body, &context, arena, batch);
+    *batch = (struct facts_batch){arena_array(arena, 1, sizeof *batch->list), 1, INSTANT_NONE};
     return batch->list ? facts_from_thinned_hl7(&writer->large, index, &context, arena, batch->list)
                        : ERR_LIMIT;
 }
@@ -513,11 +535,11 @@ static enum err take_message(struct chart_writer *writer, uint64_t index,
                              const struct vault_entry *entry, const char *set_aside,
                              struct fault *fault) {
     struct facts nothing = {.own_time = INSTANT_NONE, .said = entry->received_at, .aside = set_aside};
-    struct facts_batch batch = {&nothing, 1};
+    struct facts_batch batch = {&nothing, 1, INSTANT_NONE};
     struct feed *feed;
     if (!set_aside && translate_body(writer, index, entry, &batch)) {
         nothing.aside = too_large; /* kept, and said */
-        batch = (struct facts_batch){&nothing, 1};
+        batch = (struct facts_batch){&nothing, 1, INSTANT_NONE};
     }
     struct facts *first = batch.list;
     if (entry->flags & VAULT_UNFRAMED && !first->aside)
@@ -531,6 +553,7 @@ static enum err take_message(struct chart_writer *writer, uint64_t index,
         err = put_aside(writer, index, entry->received_at, aside, aside->aside, aside->aside_at, fault);
     if (!err)
         err = take_batch(writer, index, entry, &batch, feed, fault);
+    later(&writer->census_as_of, batch.census_as_of);
     if (err != ERR_LIMIT)
         return err;
     /* One record is too large for the chart: what was taken before it stands, the message is listed. */
@@ -643,6 +666,8 @@ static enum err write_meta(struct chart_writer *writer, struct fault *fault) {
         err = db_meta_set(&writer->db, "entries", (int64_t)writer->entry_count, fault);
     if (!err)
         err = db_meta_set(&writer->db, "newest_received_at", writer->newest_received_at, fault);
+    if (!err)
+        err = db_meta_set(&writer->db, "census_as_of", writer->census_as_of, fault);
     return err ? err
                : db_meta_set(&writer->db, "first_received_at", writer->first_received_at, fault);
 }

@@ -20,7 +20,7 @@ struct chart_writer {
     struct chart_options options;
     struct zone zone;
     uint64_t applied, entry_count, next_subject, next_visit, next_feed;
-    int64_t newest_received_at, first_received_at;
+    int64_t newest_received_at, first_received_at, census_as_of;
     bool in_batch, edges_changed;
     /* The batch: records read or made, found by their number; gone at its end. */
     struct arena batch, message;
@@ -30,7 +30,10 @@ struct chart_writer {
     struct arena feed_arena;
     struct feed *feeds;
     char *scratch; /* where records are packed */
-    struct hl7_thin large; /* the next entry's body, thinned; out NULL: its body is whole */
+    struct hl7_thin large; /* the next entry's body, thinned; out NULL: it is not */
+    uint8_t *whole;        /* the next entry's body as it came in pieces; NULL: it came whole, or is too large */
+    size_t whole_bytes, whole_room;
+    bool is_too_large;
 };
 #define SCRATCH_BYTES ((size_t)8 << 20)
 

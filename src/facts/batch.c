@@ -4,7 +4,10 @@
 enum err facts_from_entry(struct bytes media_type, struct bytes body,
                           const struct facts_context *context, struct arena *arena,
                           struct facts_batch *batch) {
-    *batch = (struct facts_batch){arena_array(arena, 1, sizeof *batch->list), 1};
+    struct facts_census census;
+    if (facts_census_read_type(media_type, arena, &census))
+        return facts_from_census(body, &census, context, arena, batch);
+    *batch = (struct facts_batch){arena_array(arena, 1, sizeof *batch->list), 1, INSTANT_NONE};
     if (!batch->list)
         return ERR_LIMIT;
     if (bytes_is(media_type, "application/hl7-v2"))

@@ -51,6 +51,7 @@ enum visit_field {
     VISIT_DISCHARGED_AT, /* PV1-45 */
     VISIT_REASON,       /* PV2-3 */
     VISIT_STATED_PLACE, /* PV1-3 of a message that is no movement: unit, room, bed, facility with 0x1F between */
+    VISIT_CENSUS,       /* of the newest census that lists the stay: as of when, RFC 3339 */
     VISIT_FIELD_COUNT
 };
 
@@ -272,11 +273,26 @@ struct facts_context {
 struct facts_batch {
     struct facts *list;
     size_t count;
+    int64_t census_as_of; /* of a list of everyone present: as of when; else INSTANT_NONE */
 };
 /* Translate an entry by its media type. `arena` also holds the result. Of a type that no translator knows `aside` says so. */
 MUST_CHECK enum err facts_from_entry(struct bytes media_type, struct bytes body,
                                      const struct facts_context *context, struct arena *arena,
                                      struct facts_batch *batch);
+
+/* A list of who is present, as CSV with a line of names (docs/census.md). Its statements outrank nothing: they add who is missing
+ * and delete nothing. What its file does not say stands in the entry's media type. */
+struct facts_census {
+    int64_t as_of;
+    struct bytes authority, type;             /* of the patients' numbers, as HL7 v2 senders write them (CX.4, CX.5) */
+    struct bytes visit_authority, visit_type; /* of the stays' */
+};
+void facts_census_put_type(struct text *type, const struct facts_census *census);
+/* false: it is no census. */
+bool facts_census_read_type(struct bytes type, struct arena *arena, struct facts_census *census);
+MUST_CHECK enum err facts_from_census(struct bytes body, const struct facts_census *given,
+                                      const struct facts_context *context, struct arena *arena,
+                                      struct facts_batch *batch);
 
 /* Translate one message. `arena` also holds the result. */
 MUST_CHECK enum err facts_from_hl7(struct bytes body, const struct facts_context *context,

@@ -104,7 +104,7 @@ static enum err begin_large(struct chart_role *chart, const struct entry_message
     chart->large_given = 0;
     chart->is_large = true;
     struct fault fault = {0};
-    enum err err = chart_writer_begin_large(chart->writer, &fault);
+    enum err err = chart_writer_begin_large(chart->writer, entry, &fault);
     return err ? fail(chart, err, &fault) : ERR_OK;
 }
 

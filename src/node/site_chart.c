@@ -64,7 +64,7 @@ static enum err take(void *owner, const struct site_entry *at, struct fault *fau
     if (!is_wanted(up, at->index, entry))
         return ERR_OK;
     if (site_entry_is_large(at)) {
-        err = chart_writer_begin_large(up->writer, fault);
+        err = chart_writer_begin_large(up->writer, entry, fault);
         if (!err)
             err = site_entry_body(at, take_piece, up, fault);
     }

@@ -60,7 +60,7 @@ static inline void dump_cell(struct text *out, const struct fact *fact) {
         "birth_date", "sex",         "address",    "phone",      "death",     "identity_status"};
     static const char *const visit[VISIT_FIELD_COUNT] = {"?",       "class",       "attending",
                                                          "service", "admitted_at", "discharged_at",
-                                                         "reason",  "stated_place"};
+                                                         "reason",  "stated_place", "census"};
     bool is_patient = fact->kind == FACT_PATIENT;
     text_put_format(out, "%s %s ", is_patient ? "patient" : "stay",
                     is_patient ? patient[fact->cell.field] : visit[fact->cell.field]);
