@@ -210,6 +210,7 @@ void chart_writer_close(struct chart_writer *writer) {
     arena_release(&writer->feed_arena);
     memory_free(writer->scratch);
     memory_free(writer->large.out);
+    memory_free(writer->whole);
     memory_free(writer);
 }
 

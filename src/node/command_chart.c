@@ -209,25 +209,6 @@ int node_chart_command(int argc, char **argv) {
 
 /* ---- rebuild ---- */
 
-/* A moment is given whole: a date alone, or an hour that the clocks showed twice, could be read in two ways. */
-static enum err read_moment(const char *until, const struct config *config, int64_t *at,
-                            struct fault *fault) {
-    struct zone zone;
-    struct time_read time;
-    enum err err = zone_init(&zone, config->zone, fault);
-    if (err)
-        return err;
-    if (!time_read_iso(bytes_from_string(until), &zone, &time) || time.precision < TIME_MINUTE)
-        return fault_set_subject(
-            fault, ERR_USAGE,
-            "--until: this is not a time (RFC 3339, as 2021-02-08T23:14:00+01:00)", until);
-    if (time.is_ambiguous)
-        return fault_set_subject(
-            fault, ERR_USAGE, "--until: the clocks showed this hour twice: give its offset", until);
-    *at = time.at;
-    return ERR_OK;
-}
-
 /* The node asks every hour; what was erased a week ago is a reason. */
 static bool is_due(const char *dir) {
     int64_t since = site_chart_erased_since(dir);
@@ -263,7 +244,7 @@ int node_rebuild_command(int argc, char **argv) {
     if (!err)
         err = config_read(&config, NULL, argv[1], &fault);
     if (!err && until)
-        err = read_moment(until, &config, &limits.until, &fault);
+        err = config_read_moment(&config, "--until", until, &limits.until, &fault);
     if (!err)
         err = has_unlock ? unlocking_take(&unlocking, &fault)
                          : unlocking_need(&unlocking, argv[1], &fault);

@@ -344,3 +344,24 @@ enum err config_write(const struct config *config, struct sys *sys, const char *
     config_path(path, site_dir);
     return sys_replace_file(sys, path, text_bytes(&text), 0644, fault);
 }
+
+/* ---- moments ---- */
+
+enum err config_read_moment(const struct config *config, const char *option, const char *value,
+                            int64_t *at, struct fault *fault) {
+    struct zone zone;
+    struct time_read time;
+    char subject[128];
+    enum err err = zone_init(&zone, config->zone, fault);
+    snprintf(subject, sizeof subject, "%s %s", option, value);
+    if (err)
+        return err;
+    if (!time_read_iso(bytes_from_string(value), &zone, &time) || time.precision < TIME_MINUTE)
+        return fault_set_subject(fault, ERR_USAGE,
+                                 "this is not a time (RFC 3339, as 2021-02-08T23:14:00+01:00)", subject);
+    if (time.is_ambiguous)
+        return fault_set_subject(fault, ERR_USAGE,
+                                 "the clocks showed this hour twice: give its offset", subject);
+    *at = time.at;
+    return ERR_OK;
+}

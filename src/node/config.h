@@ -48,4 +48,9 @@ void config_default(struct config *config);
 /* "ADDR:PORT", "[::1]:PORT", ":PORT" or "PORT" (loopback then). False on anything else. */
 bool address_split(const char *text, char *host, size_t host_bytes, char *port, size_t port_bytes);
 
+/* A moment as an option gives it, RFC 3339 or a time of the configured zone. It is given whole: a date alone, or an hour that the
+ * clocks showed twice, could be read in two ways (ERR_USAGE). */
+MUST_CHECK enum err config_read_moment(const struct config *config, const char *option,
+                                       const char *value, int64_t *at, struct fault *fault);
+
 #endif

@@ -12,6 +12,7 @@ int node_init_command(int argc, char **argv);
 int node_serve_command(int argc, char **argv);
 int node_status_command(int argc, char **argv);
 int node_import_command(int argc, char **argv);
+int node_census_command(int argc, char **argv);
 int node_verify_command(int argc, char **argv);
 int node_prove_command(int argc, char **argv);
 int node_key_command(int argc, char **argv);

@@ -266,6 +266,38 @@ static void search(struct visit_to *v) {
         page_search(&v->page, &view);
 }
 
+static enum err gather_differences(struct visit_to *v, struct feeds_view *view) {
+    struct chart_census_row *rows;
+    size_t count;
+    struct arena *arena = &v->web->arena;
+    if (v->page.chart.census_as_of == INSTANT_NONE)
+        return ERR_OK;
+    enum err err = chart_census(v->web->chart, arena, BYTES_NONE, v->page.now, &rows, &count, &v->fault);
+    if (err)
+        return err;
+    view->added = arena_array(arena, DIFFERENCES_SHOWN, sizeof *view->added);
+    view->unlisted = arena_array(arena, DIFFERENCES_SHOWN, sizeof *view->unlisted);
+    if (!view->added || !view->unlisted)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < count; i++) {
+        bool is_unlisted = chart_stay_is_unlisted(&rows[i].stay, v->page.chart.census_as_of);
+        if (rows[i].stay.is_from_census && view->added_count++ < DIFFERENCES_SHOWN)
+            view->added[view->added_count - 1] = &rows[i];
+        if (is_unlisted && view->unlisted_count++ < DIFFERENCES_SHOWN)
+            view->unlisted[view->unlisted_count - 1] = &rows[i];
+    }
+    return ERR_OK;
+}
+
+static void feeds(struct visit_to *v) {
+    struct feeds_view view = {0};
+    enum err err = v->page.has_chart ? gather_differences(v, &view) : ERR_OK;
+    if (err)
+        show_failure(v, err);
+    else
+        page_feeds(&v->page, &view);
+}
+
 static void aside(struct visit_to *v) {
     const char *text = http_argument(v->request, "from");
     struct aside_view view = {0};
@@ -456,7 +488,7 @@ static enum http_step route(struct visit_to *v) {
     else if (!strcmp(path, "/search"))
         search(v);
     else if (!strcmp(path, "/feeds"))
-        page_feeds(&v->page);
+        feeds(v);
     else if (!strcmp(path, "/aside"))
         aside(v);
     else if (!strncmp(path, "/entry/", 7))

@@ -61,6 +61,12 @@ struct search_view {
     struct chart_hit *hits;
     size_t hit_count;
 };
+/* How the newest list of who is present differs from the chart. */
+#define DIFFERENCES_SHOWN 100u
+struct feeds_view {
+    const struct chart_census_row **added, **unlisted; /* at most DIFFERENCES_SHOWN of each */
+    size_t added_count, unlisted_count;
+};
 struct aside_view {
     struct chart_aside *asides;
     size_t aside_count;
@@ -82,7 +88,7 @@ void page_home(struct page *page, const struct home_view *view);
 void page_ward(struct page *page, const struct ward_view *view);
 void page_patient(struct page *page, const struct patient_view *view);
 void page_search(struct page *page, const struct search_view *view);
-void page_feeds(struct page *page);
+void page_feeds(struct page *page, const struct feeds_view *view);
 void page_aside(struct page *page, const struct aside_view *view);
 void page_entry(struct page *page, const struct entry_view *view);
 void page_help(struct page *page);
@@ -98,6 +104,8 @@ void part_result_state(struct page *page, const struct chart_result *result);
 void part_medication(struct page *page, const struct care_view *care);
 void part_orders(struct page *page, const struct care_view *care);
 void part_appointments(struct page *page, const struct care_view *care);
+void part_stay_marks(struct page *page, const struct chart_stay *stay);
+void part_difference(struct page *page, const char *heading, const struct chart_census_row *const *rows, size_t count);
 void part_allergies(struct page *page, const struct chart_patient *patient, bool with_source);
 void part_disputes(struct page *page, const struct chart_dispute *disputes, size_t count);
 void part_doubt(struct page *page, const struct chart_patient *patient);
