@@ -347,6 +347,10 @@ def trust_clock():
 def test_freezes_without_a_node():
     three_epochs()
     trust_clock()
+    node.configure("retention", "hold")
+    code, out, err = run("key", "drop-epoch", node.dir, "1")
+    ok(code == 69 and "retention = hold" in err, "a hold stops a person's order too", code, out, err)
+    node.configure("retention", "on")
     retain_look = in_cache("retention")
     ok(os.path.exists(retain_look), "the look is remembered")
     look(now=lambda t: t - 3 * DAY * 1000000)
