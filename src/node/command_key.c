@@ -374,6 +374,9 @@ static enum err drop_epoch_of(const char *dir, struct unlocking *unlocking, uint
     struct fault end_fault = {0};
     int lock_fd;
     enum err err = config_read(&config, NULL, dir, fault);
+    if (!err && config.is_retention_held)
+        err = fault_set(fault, ERR_STATE,
+                        "nothing is erased: the configuration says retention = hold");
     if (!err) /* also where a node runs: its entries are read here */
         err = unlocking_need(unlocking, dir, fault);
     if (!err)

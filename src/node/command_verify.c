@@ -32,6 +32,9 @@ static void report_vault_json(const struct vault_report *report, enum err err) {
     json_member_u64(&json, "checkpoints", report->checkpoint_count);
     json_member_u64(&json, "blobs", report->blob_count);
     json_member_u64(&json, "erased_keys", report->erased_count);
+    json_member_u64(&json, "erased_epochs", report->erased_epoch_count);
+    json_member_u64(&json, "erased_entries", report->erased_entry_count);
+    json_member_u64(&json, "erased_blobs", report->erased_blob_count);
     json_member_u64(&json, "from", report->from);
     json_member_u64(&json, "bytes_read", report->bytes_read);
     if (err) {
@@ -48,6 +51,16 @@ static void report_vault_json(const struct vault_report *report, enum err err) {
     printf("%s\n", text.data);
 }
 
+static void print_erased(const struct vault_report *report) {
+    if (report->erased_epoch_count == 1)
+        printf("erased: epoch %u", report->erased_first_epoch);
+    else
+        printf("erased: %llu epochs from %u to %u", (unsigned long long)report->erased_epoch_count,
+               report->erased_first_epoch, report->erased_last_epoch);
+    printf(", %llu entries, %llu blobs removed\n", (unsigned long long)report->erased_entry_count,
+           (unsigned long long)report->erased_blob_count);
+}
+
 static void report_vault_text(const struct vault_report *report, enum err err) {
     if (!err) {
         printf("whole: %s, %llu entries published, %llu durable, root %s\n", report->origin,
@@ -58,6 +71,8 @@ static void report_vault_text(const struct vault_report *report, enum err err) {
                    report->from == report->published_size
                        ? "not looked at, only the signed edge"
                        : "verified before, and not looked at again");
+        if (report->erased_epoch_count)
+            print_erased(report);
         return;
     }
     printf("DAMAGED: %s: %s", report->damaged_file, report->damage);

@@ -255,7 +255,11 @@ struct vault_report {
     uint64_t bytes_read, blob_count, checkpoint_count;
     uint64_t
         erased_count; /* files of keys/ that are not there any more: their epochs cannot be read */
-    uint64_t from;    /* entries below this were not looked at: verified before, or --quick */
+    /* Epochs without any key: what was published under them can be read by nobody, and of the blobs it names so many are not
+     * there any more. Not looked for with --quick. */
+    uint64_t erased_epoch_count, erased_entry_count, erased_blob_count;
+    uint32_t erased_first_epoch, erased_last_epoch;
+    uint64_t from; /* entries below this were not looked at: verified before, or --quick */
     char origin[TLOG_ORIGIN_BYTES_MAX + 1];
     char root_base64[64];
     bool is_whole;

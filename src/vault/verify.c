@@ -170,18 +170,21 @@ static void check_share(struct verify *verify, uint64_t first, uint64_t count, u
         verify_blobs(verify, worker, worker_count, damage);
 }
 
+static enum err write_list(int fd, const void *list, uint64_t count, size_t size) {
+    enum err err = sys_write_all(NULL, fd, bytes_from(&count, sizeof count), "pipe", NULL);
+    return err ? err : sys_write_all(NULL, fd, bytes_from(list, count * size), "pipe", NULL);
+}
+
 /* A worker's whole life: its share, its finding into the pipe. */
 static void work(struct verify *verify, uint64_t first, uint64_t count, unsigned worker,
                  unsigned worker_count, int fd) {
     struct damage damage = {.index = UINT64_MAX};
     check_share(verify, first, count, worker, worker_count, &damage);
     enum err err = sys_write_all(NULL, fd, bytes_from(&damage, sizeof damage), "pipe", NULL);
-    uint64_t named = verify->named_count;
     if (!err)
-        err = sys_write_all(NULL, fd, bytes_from(&named, sizeof named), "pipe", NULL);
+        err = write_list(fd, verify->named, verify->named_count, sizeof *verify->named);
     if (!err)
-        err = sys_write_all(NULL, fd, bytes_from(verify->named, named * sizeof *verify->named),
-                            "pipe", NULL);
+        err = write_list(fd, verify->tallies, verify->tally_count, sizeof *verify->tallies);
     _exit(err ? 1 : 0);
 }
 
@@ -196,15 +199,28 @@ static bool read_from_worker(int fd, void *to, size_t size) {
     return filled == size;
 }
 
-static void take_finding(struct verify *verify, int fd, struct damage *damage) {
-    struct damage own;
+static bool take_keys(struct verify *verify, int fd) {
     struct named_key key;
     uint64_t count = 0;
-    bool is_whole =
-        read_from_worker(fd, &own, sizeof own) && read_from_worker(fd, &count, sizeof count);
+    bool is_whole = read_from_worker(fd, &count, sizeof count);
     for (uint64_t i = 0; i < count && is_whole; i++)
         is_whole = read_from_worker(fd, &key, sizeof key) && verify_name_key(verify, key);
-    if (!is_whole) {
+    return is_whole;
+}
+
+static bool take_tallies(struct verify *verify, int fd) {
+    struct tally tally;
+    uint64_t count = 0;
+    bool is_whole = read_from_worker(fd, &count, sizeof count);
+    for (uint64_t i = 0; i < count && is_whole; i++)
+        is_whole = read_from_worker(fd, &tally, sizeof tally) && verify_add_tally(verify, &tally);
+    return is_whole;
+}
+
+static void take_finding(struct verify *verify, int fd, struct damage *damage) {
+    struct damage own;
+    if (!read_from_worker(fd, &own, sizeof own) || !take_keys(verify, fd) ||
+        !take_tallies(verify, fd)) {
         damage_found(damage, "", 0, 0, "a verifying process ended early: run again");
         return;
     }
@@ -707,10 +723,13 @@ enum err vault_verify(struct sys *sys, const char *path, const struct vault_veri
                        : fault_set(fault, ERR_MEMORY, "no memory to verify with");
     if (verify->checkpoint)
         fill_report(verify, &damage);
+    if (!err && !damage.is_found && !options->quick)
+        verify_count_erased(verify);
     memory_free(verify->bundle);
     memory_free(verify->file);
     memory_free(verify->verifiers);
     memory_free(verify->named);
+    memory_free(verify->tallies);
     memory_free(verify->sizes);
     memory_free(verify->checkpoint);
     memory_free(verify);

@@ -16,6 +16,12 @@ struct named_key {
     uint32_t epoch, nth;
 };
 
+/* Of the entries looked at, those sealed under one epoch. */
+struct tally {
+    uint32_t epoch;
+    uint64_t entry_count, gone_count; /* gone: blobs that they name and that are not there */
+};
+
 /* The first damaged place is kept: the one with the lowest index. */
 #define DAMAGE_OF_NO_ENTRY (UINT64_MAX - 1)
 void damage_found(struct damage *damage, const char *file, uint64_t index, uint64_t at,
@@ -41,6 +47,8 @@ struct verify {
     } levels[8];
     struct named_key *named; /* by the entries looked at so far */
     size_t named_count, named_max;
+    struct tally *tallies; /* likewise; the one used last is the last */
+    size_t tally_count, tally_max;
     uint64_t *sizes; /* of the kept checkpoints, ascending */
     size_t size_count, size_at;
 };
@@ -51,9 +59,12 @@ void verify_named_files(struct verify *verify, struct bytes stored, uint64_t ind
                         struct damage *damage);
 /* Another one that a worker has seen; false: no memory. */
 bool verify_name_key(struct verify *verify, struct named_key key);
+bool verify_add_tally(struct verify *verify, const struct tally *more);
 /* The directory keys/ against what was named, once all entries were looked at: nothing there that no entry states, nothing of
  * a living epoch gone. */
 void verify_key_files(struct verify *verify, struct damage *damage);
+/* How much is erased, into the report; once all entries and keys were looked at. */
+void verify_count_erased(struct verify *verify);
 /* Every blob there is, of the directories that are `worker`'s of `worker_count`. */
 void verify_blobs(struct verify *verify, unsigned worker, unsigned worker_count,
                   struct damage *damage);

@@ -55,8 +55,9 @@ static void blob_path(const struct verify *verify, struct bytes name,
     vault_path(path, verify->vault_dir, "blob/%.2s/%s", hex, hex);
 }
 
+/* *gone_count: of what may be gone. */
 static void check_named_blob(struct verify *verify, const struct seal_header *header,
-                             uint64_t index, struct damage *damage) {
+                             uint64_t index, struct damage *damage, uint64_t *gone_count) {
     char path[VAULT_PATH_BYTES_MAX];
     uint8_t hash[TLOG_HASH_BYTES];
     struct stat st;
@@ -64,6 +65,8 @@ static void check_named_blob(struct verify *verify, const struct seal_header *he
     if (sys_stat(verify->sys, path, &st)) {
         if (errno != ENOENT || !is_erased(verify, header->epoch))
             damage_found(damage, path, index, 0, "the blob of this entry is missing");
+        else
+            ++*gone_count;
         return;
     }
     if (!verify->is_quick)
@@ -74,20 +77,43 @@ static void check_named_blob(struct verify *verify, const struct seal_header *he
         damage_found(damage, path, index, 0, "the blob's bytes are not those of its name");
 }
 
-bool verify_name_key(struct verify *verify, struct named_key key) {
-    if (verify->named_count == verify->named_max) {
-        size_t max = verify->named_max ? 2 * verify->named_max : 256;
-        struct named_key *grown = memory_alloc(max, sizeof *grown);
-        if (!grown)
-            return false;
-        if (verify->named_count)
-            memcpy(grown, verify->named, verify->named_count * sizeof *grown);
-        memory_free(verify->named);
-        verify->named = grown;
-        verify->named_max = max;
-    }
-    verify->named[verify->named_count++] = key;
+/* Room for one more; false: no memory. */
+static bool make_room(void **list, size_t count, size_t *max, size_t size) {
+    if (count < *max)
+        return true;
+    size_t more = *max ? 2 * *max : 256;
+    void *grown = memory_grow(*list, more, size);
+    if (!grown)
+        return false;
+    *list = grown;
+    *max = more;
     return true;
+}
+
+bool verify_name_key(struct verify *verify, struct named_key key) {
+    void *list = verify->named;
+    bool has_room = make_room(&list, verify->named_count, &verify->named_max, sizeof key);
+    verify->named = list;
+    if (has_room)
+        verify->named[verify->named_count++] = key;
+    return has_room;
+}
+
+/* ---- how much stands under each epoch ---- */
+
+bool verify_add_tally(struct verify *verify, const struct tally *more) {
+    void *list = verify->tallies;
+    struct tally *last = verify->tally_count ? &verify->tallies[verify->tally_count - 1] : NULL;
+    if (last && last->epoch == more->epoch) { /* an epoch's entries stand together */
+        last->entry_count += more->entry_count;
+        last->gone_count += more->gone_count;
+        return true;
+    }
+    bool has_room = make_room(&list, verify->tally_count, &verify->tally_max, sizeof *more);
+    verify->tallies = list;
+    if (has_room)
+        verify->tallies[verify->tally_count++] = *more;
+    return has_room;
 }
 
 /* 1 of "12", 3 of "12.3". */
@@ -126,10 +152,15 @@ void verify_named_files(struct verify *verify, struct bytes stored, uint64_t ind
     struct seal_header header;
     if (seal_header_read(stored, &header))
         return; /* an entry of another kind of log: its hash is all there is to verify */
-    if (header.is_open)
+    if (header.is_open) {
         check_named_key(verify, stored, index, damage);
-    else if (!bytes_is_empty(header.blob_name))
-        check_named_blob(verify, &header, index, damage);
+        return;
+    }
+    struct tally tally = {header.epoch, 1, 0};
+    if (!bytes_is_empty(header.blob_name))
+        check_named_blob(verify, &header, index, damage, &tally.gone_count);
+    if (!verify_add_tally(verify, &tally))
+        damage_found(damage, verify->vault_dir, index, 0, "no memory to verify with");
 }
 
 /* ---- all of keys/ ---- */
@@ -235,6 +266,29 @@ void verify_key_files(struct verify *verify, struct damage *damage) {
     *damage = own;
     for (size_t i = 0; i < verify->named_count; i++)
         check_absent(verify, &verify->named[i], damage);
+}
+
+/* ---- what is erased ---- */
+
+static void count_erased(struct verify *verify, uint32_t epoch) {
+    struct vault_report *report = verify->report;
+    report->erased_epoch_count++;
+    if (report->erased_first_epoch == 0 || epoch < report->erased_first_epoch)
+        report->erased_first_epoch = epoch;
+    if (epoch > report->erased_last_epoch)
+        report->erased_last_epoch = epoch;
+    for (size_t i = 0; i < verify->tally_count; i++)
+        if (verify->tallies[i].epoch == epoch) {
+            report->erased_entry_count += verify->tallies[i].entry_count;
+            report->erased_blob_count += verify->tallies[i].gone_count;
+        }
+}
+
+/* An epoch begins with the entry for its first file, of which there is one. */
+void verify_count_erased(struct verify *verify) {
+    for (size_t i = 0; i < verify->named_count; i++)
+        if (verify->named[i].nth == 1 && is_erased(verify, verify->named[i].epoch))
+            count_erased(verify, verify->named[i].epoch);
 }
 
 /* ---- all blobs ---- */

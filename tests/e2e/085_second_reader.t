@@ -37,15 +37,28 @@ def todo(passed, name, why, *notes):
 WHOLE = re.compile(r"whole: (\S+), (\d+) entries published, (\d+) durable, root (\S{44})")
 
 
+ERASED = re.compile(r"^erased(?: in all)?: (?:epoch (\d+)|(\d+) epochs from (\d+) to (\d+)), (\d+) entries, (\d+) blobs removed$", re.M)
+
+
+def erased_in(text):
+    """(epochs, first, last, entries, blobs removed), or None."""
+    found = ERASED.search(text)
+    if not found:
+        return None
+    one, count, first, last, entries, gone = found.groups()
+    return tuple(map(int, (1, one, one, entries, gone) if one else (count, first, last, entries, gone)))
+
+
 def both(path, *key):
-    """(exit code, what is whole or None, the file that is named or None) of the program, then of the reader."""
+    """(exit code, what is whole or None, the file that is named or None, how much is erased or None) of the program, then of
+    the reader."""
     answers = []
     for code, out, err in (run("verify", path, *key), reader(*key, path)):
         text = out.decode(errors="replace")
         whole = WHOLE.match(text)
         named = re.match(r"DAMAGED: ([^,:]+)", text)
         place = named and named[1].replace(path.rstrip("/") + "/", "")
-        answers.append((code, whole and whole.groups(), place and re.sub(r"^vault/", "", place)))
+        answers.append((code, whole and whole.groups(), place and re.sub(r"^vault/", "", place), erased_in(text)))
     return answers
 
 
@@ -122,6 +135,8 @@ try:
     same(run("key", "rotate", node.dir)[0], 0, "an epoch begins")
     for number in range(500):
         sender.ask(adt(f"B{number}", 5000 + number))
+    big.append(adt("D9", 4900) + b"NTE|1||" + random.Random(9).randbytes(40000).hex().encode() + b"\r")
+    sender.ask(big[-1])
     same(run("key", "add-recipient", node.dir, "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj",
              "--label", "court", "--past")[0], 0, "somebody else may read, the past too")
     for number in range(20):
@@ -296,9 +311,29 @@ try:
     shutil.copytree(vault, copy)
     for path in glob.glob(copy + "/keys/1*"):
         os.unlink(path)
-    for path in glob.glob(f"{copy}/{blob}"):
-        os.unlink(path)
+    of_one = [e for e in read if e.get("epoch") == 1 and e["kind"] != "key"]
+    gone = next(e["blob"] for e in of_one if "blob" in e)
+    os.unlink(f"{copy}/blob/{gone[:2]}/{gone}")
     agree(copy, "an epoch is erased, and a document of its is gone", *key)
+    same(both(copy, *key)[0][3], (1, 1, 1, len(of_one), 1), "both say how much: its entries, and the document")
+    for name in [e["blob"] for e in of_one if "blob" in e]:
+        if os.path.exists(f"{copy}/blob/{name[:2]}/{name}"):
+            os.unlink(f"{copy}/blob/{name[:2]}/{name}")
+    agree(copy, "all its documents are gone", *key)
+    same(both(copy, *key)[1][3], (1, 1, 1, len(of_one), sum("blob" in e for e in of_one)), "both say how many")
+    of_two = next(e["blob"] for e in read if e.get("epoch") != 1 and "blob" in e)
+    os.rename(f"{copy}/blob/{of_two[:2]}/{of_two}", copy + "/aside")
+    program, second = both(copy, *key)
+    ok(program[0] == second[0] == 65 and program[2] == second[2] == f"blob/{of_two[:2]}/{of_two}", "a document of a living epoch may not be gone", program, second)
+    os.rename(copy + "/aside", f"{copy}/blob/{of_two[:2]}/{of_two}")
+    with open(f"{copy}/keys/1.2", "wb") as file:
+        file.write(b"of no use")
+    program, second = both(copy, *key)
+    ok(program[0] == second[0] == 65, "an erased epoch of which a file comes back is damage", program, second)
+    os.unlink(f"{copy}/keys/1.2")
+    code, out, _ = run("verify", copy, "--json", *key)
+    report = json.loads(out)
+    same((code, report["erased_epochs"], report["erased_entries"], report["erased_blobs"]), (0, 1, len(of_one), sum("blob" in e for e in of_one)), "as JSON too")
 
     # ---- entries that are durable and not published yet ----
     node.start()
@@ -339,6 +374,10 @@ try:
     code, _, err = run("key", "drop-epoch", node.dir, "1", "--why", "asked for")
     if ok(code == 0, "the program erases an epoch", err):
         agree(node.dir, "what is left", *key)
+        program, second = both(node.dir, *key)
+        ok(program[3] and program[3] == second[3] and program[3][:3] == (1, 1, 1) and program[3][4] == sum("blob" in e for e in of_one),
+           "both say how much went", program, second)
+        note(f"{program[3][3]} entries and {program[3][4]} blobs of it are erased")
         code, out, err = reader("--identity", identity, node.dir)
         ok(code == 65 and b'"epoch":1' not in out and b'"epoch":2' in out, "of which the rest is read")
 finally:

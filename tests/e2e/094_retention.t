@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What is old goes: stated again first where it must stay, frozen where anything is in doubt, whole wherever it is killed."""
 import datetime
+import html
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 from veilleuse_site import FAST, PROGRAM, ROOT, Node, Sender, ack_code, adt, done, note, ok, run, same
 
@@ -290,6 +292,32 @@ def test_drop_through_node():
     verified("the vault is whole")
 
 
+def page(path, language):
+    """A page in that language, as text without its tags."""
+    question = urllib.request.Request(node.web.rstrip("/") + path, headers={"Accept-Language": language})
+    with urllib.request.urlopen(question, timeout=30) as answer:
+        return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", answer.read().decode())))
+
+
+def test_pages():
+    """The page of an entry says that it was erased, or what it states again; of neither, that it is as it came."""
+    make_site()
+    old("rotate", node.dir, NOW - 409 * DAY)
+    same(run("key", "drop-epoch", node.dir, "1")[0], 0, "an epoch is dropped")
+    again = next(e for e in node.entries() if e.get("states_again") is not None)
+    whole = next(e for e in node.entries() if e["kind"] == "note" and "is erased" in e.get("body", ""))
+    node.start()
+    texts = {language: [page(f"/entry/{index}", language) for index in (5, again["index"], whole["index"])] for language in ("fr", "en")}
+    for language, erased, first, unaltered in (("fr", "Cette entrée a été effacée", "Première déclaration : entrée", "Tel que reçu, sans modification"),
+                                               ("en", "This entry was erased", "First said in entry", "As received, unaltered")):
+        of_erased, of_again, of_whole = texts[language]
+        ok(erased in of_erased and "vnd.veilleuse" not in of_erased and "1970" not in of_erased and unaltered not in of_erased,
+           f"that it was erased ({language})", of_erased)
+        ok(f"{first} {again['states_again']}" in of_again.replace("\u202f", "") and unaltered not in of_again, f"what it states again ({language})", of_again)
+        ok(unaltered in of_whole and first not in of_whole and erased not in of_whole, f"any other, as before ({language})", of_whole)
+    same(node.stop(), 0, "stop")
+
+
 # ---- retention: by age, one after the other, and what freezes it ----
 
 def three_epochs():
@@ -347,6 +375,10 @@ def trust_clock():
 def test_freezes_without_a_node():
     three_epochs()
     trust_clock()
+    node.configure("retention", "hold")
+    code, out, err = run("key", "drop-epoch", node.dir, "1")
+    ok(code == 69 and "retention = hold" in err, "a hold stops a person's order too", code, out, err)
+    node.configure("retention", "on")
     retain_look = in_cache("retention")
     ok(os.path.exists(retain_look), "the look is remembered")
     look(now=lambda t: t - 3 * DAY * 1000000)
@@ -677,7 +709,7 @@ node = Node()
 try:
     if not os.path.exists(OLD_SITE):
         subprocess.run(["make", "-s", "-C", ROOT, "build/release/tests/site/old_site"], check=True)
-    for test in (test_drop_by_hand, test_drop_through_node, test_by_age, test_freezes_without_a_node, test_downtime_entries,
+    for test in (test_drop_by_hand, test_drop_through_node, test_pages, test_by_age, test_freezes_without_a_node, test_downtime_entries,
                  test_lost_entries, test_fork, test_in_the_node, test_passphrase, test_large_bodies, test_kill):
         if os.environ.get("ONLY", test.__name__) == test.__name__:
             test()

@@ -25,6 +25,8 @@ struct key_file {
         late; /* late: a running writer may not have stated it when the log was read */
     uint8_t hash[HASH], stated_hash[HASH];
     uint64_t stated_at; /* the entry */
+    /* Of part 0: what was published under the epoch, and how many of the blobs it names are not there. */
+    uint64_t entries, blobs_gone;
 };
 struct check {
     struct vault *vault;
@@ -35,7 +37,8 @@ struct check {
     size_t key_count;
     uint64_t
         epoch_begun; /* the last epoch found to have begun: nearly every entry asks for the same one */
-    uint64_t kept[KEPT_MAX]; /* sizes of checkpoints/, rising */
+    struct key_file *epoch_key; /* its part 0 */
+    uint64_t kept[KEPT_MAX];    /* sizes of checkpoints/, rising */
     size_t kept_count, kept_next;
     uint64_t blobs; /* looked at */
     bool all_read;  /* every entry was */
@@ -194,6 +197,21 @@ static const char *statement_take(struct check *c, uint64_t index, const uint8_t
     return index > 0 || (epoch == 1 && part == 0) ? NULL : "is the first, but not for keys/1";
 }
 
+/* What is in it is looked at with all other blobs. */
+static void blob_look(struct check *c, uint64_t index, const uint8_t blob[HASH], bool erased,
+                      bool published) {
+    char name[NAME_ROOM];
+    blob_name(name, blob);
+    FILE *file = vault_open(c->vault, name);
+    if (file) {
+        fclose(file);
+    } else if (!erased) {
+        damaged(c, name, index, NOWHERE, "the blob that the entry names %s", why_unread());
+    } else if (published) {
+        c->epoch_key->blobs_gone++;
+    }
+}
+
 static void entry_take(void *context, uint64_t index, const uint8_t *entry, size_t bytes,
                        const char *file, uint64_t at) {
     struct check *c = context;
@@ -209,21 +227,21 @@ static void entry_take(void *context, uint64_t index, const uint8_t *entry, size
         epoch_state(c, header.epoch, &begun, &erased);
         wrong = begun ? NULL : "is sealed under an epoch that has not begun";
         c->epoch_begun = begun ? header.epoch : 0;
+        c->epoch_key = begun ? key_of(c, header.epoch, 0) : NULL;
     }
     if (wrong) {
         damaged(c, file, index, at, "the entry %s", wrong);
         if (bytes > 0 && entry[0] > 1) {
             exit(EXIT_DAMAGED); /* "A reader that meets a larger one says so and stops" */
         }
-    } else if (header.has_blob && !erased) { /* what is in it is looked at with all other blobs */
-        char name[NAME_ROOM];
-        blob_name(name, header.blob);
-        FILE *blob = vault_open(c->vault, name);
-        if (!blob) {
-            damaged(c, name, index, NOWHERE, "the blob that the entry names %s", why_unread());
-        } else {
-            fclose(blob);
-        }
+        return;
+    }
+    bool published = c->epoch_key && !header.open && index < c->vault->checkpoint.size;
+    if (published) {
+        c->epoch_key->entries++;
+    }
+    if (header.has_blob) {
+        blob_look(c, index, header.blob, erased, published);
     }
 }
 
@@ -536,6 +554,32 @@ static void wal_check(struct check *c, const char *given) {
     }
 }
 
+/* How much can be read by nobody: by epoch, then in all. */
+static void erased_print(const struct check *c) {
+    uint64_t epochs = 0, first = UINT64_MAX, last = 0, entries = 0, gone = 0;
+    for (size_t i = 0; i < c->key_count; i++) {
+        const struct key_file *key = &c->keys[i];
+        bool begun, erased;
+        epoch_state(c, key->epoch, &begun, &erased);
+        if (!erased || !begun || key->part) {
+            continue;
+        }
+        printf("erased: epoch %" PRIu64 ", none of its key files is there, %" PRIu64
+               " entries, %" PRIu64 " blobs removed\n",
+               key->epoch, key->entries, key->blobs_gone);
+        epochs++;
+        first = key->epoch < first ? key->epoch : first;
+        last = key->epoch > last ? key->epoch : last;
+        entries += key->entries;
+        gone += key->blobs_gone;
+    }
+    if (epochs > 0) {
+        printf("erased in all: %" PRIu64 " epochs from %" PRIu64 " to %" PRIu64 ", %" PRIu64
+               " entries, %" PRIu64 " blobs removed\n",
+               epochs, first, last, entries, gone);
+    }
+}
+
 int vault_check(struct vault *vault, const char *given) {
     static struct check check;
     struct check *c = &check;
@@ -563,12 +607,6 @@ int vault_check(struct vault *vault, const char *given) {
            " durable, root %s, %zu kept checkpoints, %" PRIu64 " blobs\n",
            vault->checkpoint.origin, vault->checkpoint.size, c->wal.durable, root, c->kept_count,
            c->blobs);
-    for (size_t i = 0; i < c->key_count; i++) {
-        bool begun, erased;
-        epoch_state(c, c->keys[i].epoch, &begun, &erased);
-        if (erased && c->keys[i].part == 0) {
-            printf("erased: epoch %" PRIu64 ", none of its key files is there\n", c->keys[i].epoch);
-        }
-    }
+    erased_print(c);
     return 0;
 }

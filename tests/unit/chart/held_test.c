@@ -544,6 +544,20 @@ static void test_hospitals(void) {
     ok(restated > runs, "much had to stay");
 }
 
+/* The note's body of docs/format/vault.md. */
+static void test_let_go_of_the_page(void) {
+    static const char hex[] = "0003484f500002564e000231370003484f5000025049000434373131";
+    const struct chart_let_go stay = {{BYTES("HOP"), BYTES("VN"), BYTES("17")},
+                                      {BYTES("HOP"), BYTES("PI"), BYTES("4711")}};
+    uint8_t wanted[(sizeof hex - 1) / 2];
+    char buffer[64];
+    struct text body;
+    text_init(&body, buffer, sizeof buffer);
+    chart_let_go_put(&body, &stay);
+    ok(hex_decode(bytes_from_string(hex), wanted, sizeof wanted), "hexadecimal");
+    ok(bytes_equal(text_bytes(&body), bytes_from(wanted, sizeof wanted)), "byte for byte");
+}
+
 int main(void) {
     entries = calloc(ENTRIES_MAX, sizeof *entries);
     snprintf(dir, sizeof dir, "%s/veilleuse-held-XXXXXX",
@@ -561,6 +575,7 @@ int main(void) {
     test_stays_go_whole();
     test_out_of_turn();
     test_hospitals();
+    test_let_go_of_the_page();
     remove_chart("living");
     remove_chart("again");
     rmdir(dir);

@@ -46,6 +46,29 @@ static void test_exact(void) {
     ok(memcmp(out, wanted, sizeof wanted) == 0, "byte for byte");
 }
 
+/* The restated message of docs/format/vault.md. */
+static void test_restated_of_the_page(void) {
+    static const char hex[] =
+        "016b0001016d00126170706c69636174696f6e2f686c372d76327300096d6c6c702f6d61696e63000800"
+        "0000000002000072000800000000000003e8690008000000000000002a77000800000000000100006800"
+        "080000000000000001424d53487c5e7e5c267c47414d0d5049447c317c7c343731310d";
+    struct vault_entry entry = {.kind = VAULT_MESSAGE,
+                                .media_type = BYTES("application/hl7-v2"),
+                                .source = BYTES("mllp/main"),
+                                .clock = 2 << 16,
+                                .received_at = 1000,
+                                .body = BYTES("MSH|^~\\&|GAM\rPID|1||4711\r"),
+                                .is_restated = true,
+                                .restated_index = 42,
+                                .restated_clock = 1 << 16,
+                                .restated_parts = 1};
+    uint8_t out[256], wanted[(sizeof hex - 1) / 2];
+    size_t size;
+    ok(hex_decode(bytes_from_string(hex), wanted, sizeof wanted));
+    is_int(envelope_put(&entry, out, sizeof out, &size), ERR_OK);
+    ok(size == sizeof wanted && !memcmp(out, wanted, size), "byte for byte");
+}
+
 /* The sealed bytes that docs/format/vault.md gives: they must be read for ever. */
 static void test_example_of_the_page(void) {
     static const char hex[] =
@@ -257,6 +280,7 @@ int main(void) {
         skip_all("libsodium does not start");
     struct vault_entry entry = example();
     test_exact();
+    test_restated_of_the_page();
     test_example_of_the_page();
     test_plain();
     test_seal(&entry, false);
