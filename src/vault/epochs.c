@@ -107,35 +107,70 @@ static int compare_epochs(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
+bool epoch_is_erasing(const char *name, uint32_t *epoch) {
+    struct bytes rest = bytes_from_string(name), number;
+    uint64_t value;
+    if (!bytes_next_part(&rest, '.', &number) || !bytes_is(rest, &EPOCH_ERASING[1]) ||
+        !bytes_to_u64(number, &value) || value == 0 || value > UINT32_MAX)
+        return false;
+    *epoch = (uint32_t)value;
+    return true;
+}
+
+/* The number of "<epoch>" or "<epoch>.<n>"; 0: the name of something else. */
+static uint32_t epoch_of_file(const char *name) {
+    struct bytes rest = bytes_from_string(name), number;
+    uint64_t epoch, nth;
+    if (!bytes_next_part(&rest, '.', &number) || !bytes_to_u64(number, &epoch) ||
+        epoch > UINT32_MAX || (!bytes_is_empty(rest) && !bytes_to_u64(rest, &nth)))
+        return 0;
+    return (uint32_t)epoch;
+}
+
+static void sort_epochs(struct epoch_list *list) {
+    if (list->count)
+        qsort(list->epochs, list->count, sizeof *list->epochs, compare_epochs);
+}
+
+/* Each once, and none of those that are being erased; both are sorted. */
+static void keep_living(struct epoch_list *list, const struct epoch_list *erasing) {
+    size_t kept = 0, other = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        uint32_t epoch = list->epochs[i];
+        while (other < erasing->count && erasing->epochs[other] < epoch)
+            other++;
+        bool is_erasing = other < erasing->count && erasing->epochs[other] == epoch;
+        if (!is_erasing && (kept == 0 || list->epochs[kept - 1] != epoch))
+            list->epochs[kept++] = epoch;
+    }
+    list->count = kept;
+}
+
 enum err epochs_list(struct sys *sys, const char *vault_dir, struct epoch_list *list,
                      struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX];
+    struct epoch_list erasing = {0};
     vault_path(path, vault_dir, "keys");
     list->count = 0;
     struct stat st; /* counted as a call, so that a test can make it fail */
     DIR *dir = sys_stat(sys, path, &st) ? NULL : opendir(path);
     if (!dir)
         return fault_set_errno(fault, ERR_IO, errno, "cannot list", path);
-    enum err err = ERR_OK;
     struct dirent *entry;
-    while (!err && (entry = readdir(dir))) {
-        struct bytes rest = bytes_from_string(entry->d_name), number;
-        uint64_t epoch, nth;
-        if (!bytes_next_part(&rest, '.', &number) || !bytes_to_u64(number, &epoch) || epoch == 0 ||
-            epoch > UINT32_MAX || (!bytes_is_empty(rest) && !bytes_to_u64(rest, &nth)))
-            continue;
-        if (!add_epoch(list, (uint32_t)epoch))
-            err = fault_set(fault, ERR_MEMORY, "no memory for the list of epochs");
+    bool good = true;
+    while (good && (entry = readdir(dir))) {
+        uint32_t epoch = epoch_of_file(entry->d_name);
+        if (epoch)
+            good = add_epoch(list, epoch);
+        else if (epoch_is_erasing(entry->d_name, &epoch))
+            good = add_epoch(&erasing, epoch);
     }
     closedir(dir);
-    if (list->count)
-        qsort(list->epochs, list->count, sizeof *list->epochs, compare_epochs);
-    size_t kept = 0;
-    for (size_t i = 0; i < list->count; i++)
-        if (kept == 0 || list->epochs[kept - 1] != list->epochs[i])
-            list->epochs[kept++] = list->epochs[i];
-    list->count = kept;
-    return err;
+    sort_epochs(list);
+    sort_epochs(&erasing);
+    keep_living(list, &erasing);
+    epochs_release(&erasing);
+    return good ? ERR_OK : fault_set(fault, ERR_MEMORY, "no memory for the list of epochs");
 }
 
 void epochs_release(struct epoch_list *list) {

@@ -1,17 +1,22 @@
 /* erase.c - an epoch is erased by removing its key: what was sealed under it stays in the tree and is readable by nobody.
  *
- *   a note says so, durable --> keys/<epoch>.<n>, ..., keys/<epoch> removed, directory synced --> forgotten in memory
- *   --> its blobs removed, when the caller names them
- *   A crash in between leaves the note and some files: erasing again ends it. Blobs go last, because an entry that can be
- *   read must have its blob. */
+ * Invariant
+ *   While keys/<epoch>.erasing stands, the epoch is erased, whatever of its files is left; without it all of them are there, or none.
+ *
+ *   a note says so, durable --> keys/<epoch>.erasing, durable --> keys/<epoch>.<n>, ..., keys/<epoch> removed, directory synced
+ *   --> keys/<epoch>.erasing removed --> forgotten in memory --> its blobs removed, when the caller names them
+ *   Cut off before that mark is durable, it leaves the note alone: erasing again ends it. From there on the next start does.
+ *   Blobs go last, because an entry that can be read must have its blob. */
 #include "vault/writer.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 
 #define FILES_OF_EPOCH_MAX 1000u
+#define MARK               "veilleuse-erasing/1\n"
 
 static enum err note_erasure(struct vault_writer *writer, uint32_t epoch, const char *why,
                              struct fault *fault) {
@@ -37,9 +42,12 @@ enum err writer_remove_epoch_files(struct vault_writer *writer, uint32_t epoch,
     while (count < FILES_OF_EPOCH_MAX) { /* of numbers from 2 on there are no gaps */
         epoch_file_name(name, epoch, count + 1);
         vault_path(path, writer->vault_dir, "keys/%s", name);
-        if (sys_stat(writer->sys, path, &st))
+        if (!sys_stat(writer->sys, path, &st))
+            count++;
+        else if (errno == ENOENT)
             break;
-        count++;
+        else
+            return fault_set_errno(fault, ERR_IO, errno, "is there another such key?", path);
     }
     for (unsigned nth = count; nth > 0; nth--) {
         epoch_file_name(name, epoch, nth);
@@ -49,6 +57,51 @@ enum err writer_remove_epoch_files(struct vault_writer *writer, uint32_t epoch,
     }
     vault_path(path, writer->vault_dir, "keys");
     return sys_sync_dir(writer->sys, path, fault);
+}
+
+static void mark_path(const struct vault_writer *writer, uint32_t epoch,
+                      char path[VAULT_PATH_BYTES_MAX]) {
+    vault_path(path, writer->vault_dir, "keys/%u" EPOCH_ERASING, epoch);
+}
+
+/* The files of an epoch that is marked, then the mark. */
+static enum err end_erasure(struct vault_writer *writer, uint32_t epoch, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    enum err err = writer_remove_epoch_files(writer, epoch, fault);
+    if (err)
+        return err;
+    mark_path(writer, epoch, path);
+    if (sys_unlink(writer->sys, path)) {
+        /* It stays, of an epoch that has no files: the next start takes it away. */
+    }
+    return ERR_OK;
+}
+
+static enum err mark_and_remove(struct vault_writer *writer, uint32_t epoch, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    mark_path(writer, epoch, path);
+    enum err err = sys_replace_file(writer->sys, path, BYTES(MARK), 0644, fault);
+    if (err)
+        return err;
+    epoch_keys_forget(writer->keys, epoch);
+    return end_erasure(writer, epoch, fault);
+}
+
+enum err writer_finish_erasures(struct vault_writer *writer, struct fault *fault) {
+    char path[VAULT_PATH_BYTES_MAX];
+    vault_path(path, writer->vault_dir, "keys");
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    enum err err = ERR_OK;
+    while (dir && !err && (entry = readdir(dir))) {
+        uint32_t epoch;
+        /* What is in use cannot have been erased: whoever put that there, it does not count. */
+        if (epoch_is_erasing(entry->d_name, &epoch) && epoch < writer->epoch)
+            err = end_erasure(writer, epoch, fault);
+    }
+    if (dir)
+        closedir(dir);
+    return err;
 }
 
 enum err vault_writer_erase_epoch(struct vault_writer *writer, uint32_t epoch, const char *why,
@@ -72,8 +125,7 @@ enum err vault_writer_erase_epoch(struct vault_writer *writer, uint32_t epoch, c
         writer_take_back(writer);
         return err;
     }
-    epoch_keys_forget(writer->keys, epoch);
-    return writer_remove_epoch_files(writer, epoch, fault);
+    return mark_and_remove(writer, epoch, fault);
 }
 
 /* ---- blobs ---- */

@@ -81,7 +81,11 @@ MUST_CHECK enum err recipients_write(struct sys *sys, const char *site_dir,
 
 /* ---- epochs ---- */
 
-/* The epochs that have a file in vault/keys, ascending, each once; a view until the next call. */
+/* While vault/keys/<epoch>.erasing stands that epoch is erased, whatever of its files is left. */
+#define EPOCH_ERASING ".erasing"
+/* Is this the name of such a mark? */
+bool epoch_is_erasing(const char *name, uint32_t *epoch);
+/* The epochs that have a file in vault/keys and are not erased, ascending, each once; a view until the next call. */
 struct epoch_list {
     uint32_t *epochs;
     size_t count, capacity;

@@ -33,10 +33,20 @@ static enum err hash_file(struct verify *verify, const char *path, uint8_t hash[
     return size < 0 ? ERR_IO : ERR_OK;
 }
 
+/* A mark that is there: what an erasure has left of the epoch's files, which end with the writer's next start, counts for nothing. */
+static bool is_erasing(struct verify *verify, uint32_t epoch) {
+    char path[VAULT_PATH_BYTES_MAX];
+    struct stat st;
+    vault_path(path, verify->vault_dir, "keys/%u" EPOCH_ERASING, epoch);
+    return !sys_stat(verify->sys, path, &st);
+}
+
 /* Is any key of the epoch left? Of an erased one the blobs may be gone too. */
 static bool is_erased(struct verify *verify, uint32_t epoch) {
     char path[VAULT_PATH_BYTES_MAX], name[EPOCH_FILE_BYTES_MAX];
     struct stat st;
+    if (is_erasing(verify, epoch))
+        return true;
     for (unsigned nth = 1; nth <= 2; nth++) {
         epoch_file_name(name, epoch, nth);
         vault_path(path, verify->vault_dir, "keys/%s", name);
@@ -116,13 +126,19 @@ bool verify_add_tally(struct verify *verify, const struct tally *more) {
     return has_room;
 }
 
-/* 1 of "12", 3 of "12.3". */
-static uint32_t nth_of(struct bytes name) {
-    struct bytes epoch;
-    uint64_t nth = 1;
-    if (!bytes_next_part(&name, '.', &epoch) || bytes_is_empty(name) || !bytes_to_u64(name, &nth))
-        return 1;
-    return (uint32_t)nth;
+/* "<epoch>" or "<epoch>.<n>", n from 2, as a writer names them; nth 0: another name. */
+static struct named_key key_of(struct bytes name) {
+    struct bytes rest = name, number;
+    char as_named[EPOCH_FILE_BYTES_MAX];
+    uint64_t epoch, nth = 1;
+    if (!bytes_next_part(&rest, '.', &number) || !bytes_to_u64(number, &epoch) ||
+        epoch > UINT32_MAX || (!bytes_is_empty(rest) && !bytes_to_u64(rest, &nth)) ||
+        nth > UINT32_MAX)
+        return (struct named_key){0};
+    epoch_file_name(as_named, (uint32_t)epoch, (uint32_t)nth);
+    if (epoch == 0 || !bytes_is(name, as_named))
+        return (struct named_key){0};
+    return (struct named_key){(uint32_t)epoch, (uint32_t)nth};
 }
 
 static void check_named_key(struct verify *verify, struct bytes stored, uint64_t index,
@@ -135,7 +151,10 @@ static void check_named_key(struct verify *verify, struct bytes stored, uint64_t
     if (open_entry_read(stored, &entry) || !key_entry_name(&entry, &name, &epoch) ||
         name.size >= EPOCH_FILE_BYTES_MAX)
         return; /* of a later version, or of another kind of log */
-    if (!verify_name_key(verify, (struct named_key){epoch, nth_of(name)})) {
+    struct named_key key = key_of(name);
+    if (key.nth == 0)
+        return;
+    if (!verify_name_key(verify, key)) {
         damage_found(damage, verify->vault_dir, index, 0, "no memory to verify with");
         return;
     }
@@ -176,7 +195,7 @@ static void name_unpublished(struct verify *verify) {
     for (uint64_t index = verify->checkpoint->checkpoint.size;
          !vault_reader_sealed(reader, index, UINT64_MAX, &stored, NULL); index++)
         if (!open_entry_read(stored, &entry) && key_entry_name(&entry, &name, &epoch) &&
-            !verify_name_key(verify, (struct named_key){epoch, nth_of(name)}))
+            !verify_name_key(verify, key_of(name)))
             break;
     vault_reader_close(reader);
 }
@@ -196,20 +215,20 @@ static uint32_t newest_named(const struct verify *verify) {
     return newest;
 }
 
-/* A file of an epoch that has not begun yet is nobody's harm: it was left by a start that failed, or comes next. Nor is one
- * for a later recipient, left by an order that a crash cut short. */
+/* Of an epoch that is newer than all that began: nobody's harm, left by a beginning that came to nothing, or comes next. */
+static bool has_place(const struct verify *verify, const char *name, uint32_t newest) {
+    struct named_key key = key_of(bytes_from_string(name));
+    uint32_t erasing;
+    size_t size = strlen(name);
+    bool is_unfinished = size > 4 && !strcmp(name + size - 4, ".new");
+    return name[0] == '.' || is_unfinished || epoch_is_erasing(name, &erasing) ||
+           (key.nth > 0 && (key.epoch > newest || is_named_key(verify, key.epoch, key.nth)));
+}
+
 static void check_present(struct verify *verify, const char *name, uint32_t newest,
                           struct damage *damage) {
     char path[VAULT_PATH_BYTES_MAX];
-    struct bytes rest = bytes_from_string(name), number;
-    uint64_t epoch = 0;
-    size_t size = strlen(name);
-    if (name[0] == '.' || (size > 4 && !strcmp(name + size - 4, ".new")))
-        return;
-    bool good = bytes_next_part(&rest, '.', &number) && bytes_to_u64(number, &epoch) && epoch > 0 &&
-                epoch <= UINT32_MAX;
-    uint32_t nth = good ? nth_of(bytes_from_string(name)) : 0;
-    if (good && (epoch > newest || nth > 1 || is_named_key(verify, (uint32_t)epoch, nth)))
+    if (has_place(verify, name, newest))
         return;
     snprintf(path, sizeof path, "%s/keys/%.200s", verify->vault_dir, name);
     damage_found(damage, path, DAMAGE_OF_NO_ENTRY, 0, "no entry names this key file");
@@ -219,6 +238,8 @@ static void check_absent(struct verify *verify, const struct named_key *key,
                          struct damage *damage) {
     char path[VAULT_PATH_BYTES_MAX], name[EPOCH_FILE_BYTES_MAX];
     struct stat st;
+    if (is_erasing(verify, key->epoch))
+        return;
     epoch_file_name(name, key->epoch, key->nth);
     vault_path(path, verify->vault_dir, "keys/%s.new", name);
     if (key->nth > 1 && !sys_stat(verify->sys, path, &st))

@@ -149,6 +149,8 @@ enum err vault_writer_open(struct vault_writer **out, struct sys *sys, const cha
         err = writer_find_epoch(writer, fault);
     if (!err)
         err = writer_finish_wraps(writer, fault);
+    if (!err)
+        err = writer_finish_erasures(writer, fault);
     writer->options.unlock = NULL; /* the caller's, who may wipe it now */
     if (err) {
         vault_writer_close(writer);

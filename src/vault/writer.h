@@ -119,6 +119,8 @@ MUST_CHECK enum err writer_finish_wraps(struct vault_writer *writer, struct faul
 /* erase.c: keys/<epoch>, keys/<epoch>.<n>; that they are gone lasts. */
 MUST_CHECK enum err writer_remove_epoch_files(struct vault_writer *writer, uint32_t epoch,
                                               struct fault *fault);
+/* What an erasure that was cut off left is removed. */
+MUST_CHECK enum err writer_finish_erasures(struct vault_writer *writer, struct fault *fault);
 /* keys/<epoch> stands: its first entries, durable. `dictionary` may be empty. */
 MUST_CHECK enum err writer_begin_epoch(struct vault_writer *writer, uint32_t epoch,
                                        struct bytes dictionary, struct fault *fault);

@@ -62,6 +62,7 @@ struct disk {
         bool is_dir;
         uint32_t parent; /* of a directory */
         size_t size;     /* as it is now */
+        ino_t imported;  /* the file it was made from; 0: none */
     } * inodes;
     uint32_t inode_count;
     uint32_t fds[DISK_FDS_MAX]; /* what each is open on; 0: nothing of ours */
@@ -239,6 +240,31 @@ static inline void disk_watch(void *watcher, const struct sys_event *event) {
     }
 }
 
+/* The file was met under another name already: a rename that a crash cut in two leaves it with both. */
+static inline uint32_t disk_find_imported(const struct disk *disk, ino_t imported) {
+    uint32_t inode = disk->inode_count;
+    while (inode-- > 0)
+        if (disk->inodes[inode].imported == imported)
+            return inode;
+    return 0;
+}
+
+static inline void disk_import_file(struct disk *disk, const char *path, const struct stat *st,
+                                    uint32_t inode) {
+    size_t size = (size_t)st->st_size;
+    int fd = open(path, O_RDONLY);
+    uint8_t *data = malloc(size + 1);
+    assert(fd >= 0 && data);
+    ssize_t got = read(fd, data, size);
+    assert(got == st->st_size);
+    if (got)
+        disk_record_write(disk, inode, bytes_from(data, size), 0);
+    disk_add(disk, DISK_SYNC, inode);
+    disk->inodes[inode].imported = st->st_ino;
+    free(data);
+    close(fd);
+}
+
 /* Everything below `path` as it lies there, and lasting: what a recording that does not begin with nothing begins with. */
 static inline void disk_import(struct disk *disk, const char *path, uint32_t dir) {
     DIR *listing = opendir(path);
@@ -250,24 +276,18 @@ static inline void disk_import(struct disk *disk, const char *path, uint32_t dir
             continue;
         int size = snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
         assert(size < (int)sizeof below);
-        uint32_t inode = disk_new_inode(disk, entry->d_type == DT_DIR, dir);
+        struct stat st;
+        int result = lstat(below, &st);
+        assert(result == 0);
+        bool is_dir = S_ISDIR(st.st_mode);
+        uint32_t known = is_dir ? 0 : disk_find_imported(disk, st.st_ino);
+        uint32_t inode = known ? known : disk_new_inode(disk, is_dir, dir);
         disk_set(disk, disk_add(disk, DISK_NAMES, 0),
                  disk_name(disk, dir, bytes_from_string(entry->d_name)), inode);
-        if (entry->d_type == DT_DIR) {
+        if (is_dir)
             disk_import(disk, below, inode);
-            continue;
-        }
-        struct stat st;
-        int fd = open(below, O_RDONLY);
-        assert(fd >= 0 && !fstat(fd, &st));
-        uint8_t *data = malloc((size_t)st.st_size + 1);
-        ssize_t got = read(fd, data, (size_t)st.st_size);
-        assert(got == st.st_size);
-        if (got)
-            disk_record_write(disk, inode, bytes_from(data, (size_t)got), 0);
-        disk_add(disk, DISK_SYNC, inode);
-        free(data);
-        close(fd);
+        else if (!known)
+            disk_import_file(disk, below, &st, inode);
     }
     closedir(listing);
     disk_add(disk, DISK_SYNC, dir);

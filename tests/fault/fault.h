@@ -160,6 +160,8 @@ struct scenario {
     uint64_t step;       /* 1: every N; else about one in so many */
     uint64_t least_runs; /* how many calls it must have, at least: it would be no trial otherwise */
     void (*mend)(void);  /* before it is looked at; NULL: nothing */
+    bool (*end)(
+        void); /* what was cut off is ended by the next that tries, and looked at again; NULL: nothing */
 };
 
 static uint64_t armed_n;
@@ -202,6 +204,8 @@ static inline bool try_one(const struct scenario *scenario, const struct how *ho
         scenario->mend();
     bool good = (*result == EXIT_CLEAN || *result == EXIT_FAILED || *result == EXIT_CRASH) &&
                 is_sound(&sound);
+    if (good && scenario->end)
+        good = scenario->end() && is_sound(&sound);
     if (!good)
         printf("# %s: %s at call %llu (exit %d); ONLY='%s' AT=%llu repeats it\n", scenario->name,
                how->name, (unsigned long long)n, *result, how->name, (unsigned long long)n);

@@ -140,12 +140,13 @@ int main(void) {
     fault_begin();
     struct prepared fresh = prepare_tail("fresh", 0, FRESH), tail = prepare_tail("tail", 250, TAIL),
                     started = prepare_started_anew(&tail), missing = prepare_lost();
-    try_all(&(struct scenario){"the first signature", &fresh, first_of_all, kept, 1, 50, NULL});
-    try_all(&(struct scenario){"across a tile", &tail, across_a_tile, kept, 1, 100, NULL});
-    try_all(&(struct scenario){"with a writer", &tail, with_a_writer, kept, 8, 100, NULL});
-    try_all(&(struct scenario){"in one life", &tail, in_one_life, kept, 8, 100, NULL});
-    try_all(&(struct scenario){"a new origin", &started, a_new_origin, anew, 6, 100, NULL});
-    try_all(&(struct scenario){"after a loss", &missing, after_a_loss, lost, 8, 50, NULL});
+    try_all(
+        &(struct scenario){"the first signature", &fresh, first_of_all, kept, 1, 50, NULL, NULL});
+    try_all(&(struct scenario){"across a tile", &tail, across_a_tile, kept, 1, 100, NULL, NULL});
+    try_all(&(struct scenario){"with a writer", &tail, with_a_writer, kept, 8, 100, NULL, NULL});
+    try_all(&(struct scenario){"in one life", &tail, in_one_life, kept, 8, 100, NULL, NULL});
+    try_all(&(struct scenario){"a new origin", &started, a_new_origin, anew, 6, 100, NULL, NULL});
+    try_all(&(struct scenario){"after a loss", &missing, after_a_loss, lost, 8, 50, NULL, NULL});
     prepared_release(&fresh);
     prepared_release(&tail);
     prepared_release(&started);

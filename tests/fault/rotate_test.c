@@ -179,13 +179,13 @@ int main(void) {
     run_make_site();
     struct prepared empty = prepare("empty"), epochs = prepare_epochs();
     const struct sound_options sound = {.keeps_origin = true};
-    try_all(&(struct scenario){"the next epoch", &empty, by_hand, sound, 1, 40, NULL});
+    try_all(&(struct scenario){"the next epoch", &empty, by_hand, sound, 1, 40, NULL, NULL});
     try_all(&(struct scenario){"after one that failed", &empty, after_one_that_failed, sound, 1, 20,
-                               NULL});
-    try_all(&(struct scenario){"midnight", &empty, past_midnight, sound, 1, 20, NULL});
-    try_all(&(struct scenario){"learnt", &empty, past_midnight_learnt, sound, 4, 20, NULL});
-    try_all(&(struct scenario){"a dictionary", &empty, learnt, sound, 4, 5, NULL});
-    try_all(&(struct scenario){"wrapped", &epochs, wrap_past, sound, 3, 20, NULL});
+                               NULL, NULL});
+    try_all(&(struct scenario){"midnight", &empty, past_midnight, sound, 1, 20, NULL, NULL});
+    try_all(&(struct scenario){"learnt", &empty, past_midnight_learnt, sound, 4, 20, NULL, NULL});
+    try_all(&(struct scenario){"a dictionary", &empty, learnt, sound, 4, 5, NULL, NULL});
+    try_all(&(struct scenario){"wrapped", &epochs, wrap_past, sound, 3, 20, NULL, NULL});
     prepared_release(&empty);
     prepared_release(&epochs);
     run_clear();

@@ -44,6 +44,11 @@ struct witness {
     uint32_t acked_count, blob_count, tree_count, epoch_count, restart_count;
     struct promise acked[ACKED_MAX], blobs[BLOBS_MAX],
         epochs[16]; /* n: the number of an epoch that began */
+    /* Of this epoch, whose entries are those below an index, the key may be gone, and the blobs with it; 0: of none. */
+    uint32_t erased_epoch;
+    uint64_t erased_to;
+    uint32_t restated_count;
+    struct promise restated[16]; /* n: the entry that states number n again */
     struct seen_tree trees[TREES_MAX];
     char
         two_trees[TLOG_ORIGIN_BYTES_MAX + 64]; /* the first origin and size that was signed twice */
@@ -70,6 +75,11 @@ static inline void witness_acked(uint64_t index, uint64_t n) {
 static inline void witness_blob(uint64_t index, uint64_t n) {
     assert(witness->blob_count < BLOBS_MAX);
     witness->blobs[witness->blob_count++] = (struct promise){index, n, witness_now()};
+}
+
+static inline void witness_restated(uint64_t index, uint64_t n) {
+    assert(witness->restated_count < 16);
+    witness->restated[witness->restated_count++] = (struct promise){index, n, witness_now()};
 }
 
 static inline void witness_epoch(uint32_t epoch) {
@@ -308,7 +318,9 @@ struct walk_log {
     uint64_t index;
     uint8_t times[NUMBERS_MAX]; /* each number was found */
     uint64_t found_at[NUMBERS_MAX];
-    bool may_differ; /* what was signed may have been lost: then under another origin */
+    uint32_t restated_count; /* of those acknowledged, found again */
+    bool is_erased;          /* the epoch that may be */
+    bool may_differ;         /* what was signed may have been lost: then under another origin */
 };
 
 static inline bool roots_hold(const struct walk_log *walk) {
@@ -346,10 +358,27 @@ static inline bool take_blob(struct walk_log *walk, const struct vault_entry *en
     return is_good;
 }
 
+static inline bool take_leaf(struct walk_log *walk, struct bytes sealed) {
+    struct tlog_hash leaf;
+    tlog_leaf_hash(sealed, &leaf);
+    tlog_frontier_add(&walk->frontier, &leaf);
+    return walk->may_differ || roots_hold(walk);
+}
+
+static inline bool take_restated(struct walk_log *walk, const struct vault_entry *entry) {
+    for (uint32_t i = 0; i < witness->restated_count; i++)
+        if (witness->restated[i].index == walk->index) {
+            struct vault_entry wanted = site_entry(witness->restated[i].n);
+            walk->restated_count++;
+            return site_is_same(entry->body, wanted.body) &&
+                   entry->received_at == wanted.received_at;
+        }
+    return true; /* nobody was answered for it */
+}
+
 static inline bool take_entry(struct walk_log *walk, struct bytes sealed,
                               const struct vault_entry *entry) {
     struct seal_header header;
-    struct tlog_hash leaf;
     if (seal_header_read(sealed, &header) || entry->clock <= walk->clock)
         return false;
     walk->clock = entry->clock;
@@ -357,10 +386,10 @@ static inline bool take_entry(struct walk_log *walk, struct bytes sealed,
         take_key_entry(walk->is_of_log, entry);
     else if (header.epoch >= EPOCHS_MAX || !walk->is_of_log[header.epoch])
         return false;
-    tlog_leaf_hash(sealed, &leaf);
-    tlog_frontier_add(&walk->frontier, &leaf);
-    if (!walk->may_differ && !roots_hold(walk))
+    if (!take_leaf(walk, sealed))
         return false;
+    if (entry->is_restated)
+        return take_restated(walk, entry);
     if (entry->kind == VAULT_BLOB)
         return take_blob(walk, entry);
     if (!bytes_is(entry->source, "mllp/lab"))
@@ -373,10 +402,30 @@ static inline bool take_entry(struct walk_log *walk, struct bytes sealed,
     return true;
 }
 
+/* Sealed under an epoch that is erased: what it says cannot be asked any more, but that it stands in the tree. */
+static inline bool is_of_erased(struct walk_log *walk, struct bytes sealed) {
+    struct seal_header header;
+    bool is_so = !seal_header_read(sealed, &header) && !header.is_open && header.epoch &&
+                 header.epoch == witness->erased_epoch;
+    walk->is_erased |= is_so;
+    return is_so;
+}
+
+static inline bool is_gone(const struct walk_log *walk, uint64_t index) {
+    return walk->is_erased && index < witness->erased_to;
+}
+
 static inline bool holds_acked(const struct walk_log *walk) {
     bool good = true;
+    if (walk->restated_count != witness->restated_count) {
+        printf("# %u entries were stated again, and %u are there\n", witness->restated_count,
+               walk->restated_count);
+        good = false;
+    }
     for (uint32_t i = 0; i < witness->acked_count; i++) {
         uint64_t n = witness->acked[i].n;
+        if (is_gone(walk, witness->acked[i].index) && walk->times[n] == 0)
+            continue;
         if (walk->times[n] == 1 && walk->found_at[n] == witness->acked[i].index)
             continue;
         printf("# number %llu was acknowledged as entry %llu, and is there %u times (%llu)\n",
@@ -385,7 +434,7 @@ static inline bool holds_acked(const struct walk_log *walk) {
         good = false;
     }
     for (uint32_t i = 0; i < witness->blob_count; i++)
-        if (walk->times[witness->blobs[i].n] != 1) {
+        if (walk->times[witness->blobs[i].n] != 1 && !is_gone(walk, witness->blobs[i].index)) {
             printf("# the blob of entry %llu is missing\n",
                    (unsigned long long)witness->blobs[i].index);
             good = false;
@@ -414,7 +463,9 @@ static inline bool log_is_good(uint64_t size, bool may_differ) {
         enum err err = vault_reader_sealed(walk.reader, walk.index, size, &sealed, &fault);
         if (!err)
             err = vault_opener_unseal(walk.opener, sealed, &entry, &fault);
-        good = !err && take_entry(&walk, sealed, &entry);
+        good = err == ERR_NOT_FOUND && is_of_erased(&walk, sealed)
+                   ? take_leaf(&walk, sealed)
+                   : !err && take_entry(&walk, sealed, &entry);
         if (!good)
             printf("# entry %llu is not as it must be: %s %s\n", (unsigned long long)walk.index,
                    err_name(err), fault.what ? fault.what : "");
@@ -424,10 +475,12 @@ static inline bool log_is_good(uint64_t size, bool may_differ) {
     return good && holds_acked(&walk);
 }
 
-/* A sender who has not heard sends again: what was acknowledged is known as it was. The first and the last are asked for. */
+/* A sender who has not heard sends again: what was acknowledged is known as it was. The first and the last are asked for. What is
+ * erased is older than any sender's memory. */
 static inline bool repeats_are_known(struct vault_writer *writer) {
     for (uint32_t i = 0; i < witness->acked_count; i++) {
-        if (i >= 4 && i + 40 < witness->acked_count)
+        if ((i >= 4 && i + 40 < witness->acked_count) ||
+            witness->acked[i].index < witness->erased_to)
             continue;
         uint64_t index;
         bool is_repeat;

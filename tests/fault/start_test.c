@@ -107,9 +107,10 @@ int main(void) {
     fault_begin();
     run_make();
     struct prepared nothing = prepare("nothing"), ended = prepare_ended();
-    try_all(&(struct scenario){"making a site", &nothing, create, sound, 3, 50, create_again});
-    try_all(&(struct scenario){"a start", &ended, open_and_close, sound, 3, 100, NULL});
-    try_all(&(struct scenario){"two starts", &ended, open_again, sound, 3, 50, NULL});
+    try_all(
+        &(struct scenario){"making a site", &nothing, create, sound, 3, 50, create_again, NULL});
+    try_all(&(struct scenario){"a start", &ended, open_and_close, sound, 3, 100, NULL, NULL});
+    try_all(&(struct scenario){"two starts", &ended, open_again, sound, 3, 50, NULL, NULL});
     prepared_release(&nothing);
     prepared_release(&ended);
     run_clear();

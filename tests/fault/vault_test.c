@@ -56,9 +56,9 @@ int main(void) {
     run_make_site();
     const struct sound_options sound = {.keeps_origin = true};
     struct prepared empty = prepare("empty");
-    try_all(&(struct scenario){"blobs", &empty, store_blobs, sound, 2, 20, NULL});
-    try_all(&(struct scenario){"many blobs", &empty, store_group, sound, 2, 60, NULL});
-    try_all(&(struct scenario){"a life", &empty, live, sound, 16, 400, NULL});
+    try_all(&(struct scenario){"blobs", &empty, store_blobs, sound, 2, 20, NULL, NULL});
+    try_all(&(struct scenario){"many blobs", &empty, store_group, sound, 2, 60, NULL, NULL});
+    try_all(&(struct scenario){"a life", &empty, live, sound, 16, 400, NULL, NULL});
     prepared_release(&empty);
     run_clear();
     return done();
