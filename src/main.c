@@ -44,6 +44,8 @@ static const struct command {
      "ask the chart"},
     {"rebuild", node_rebuild_command, "rebuild DIR [[--until TIME] [--until-entry N] --out FILE]",
      "make the chart again from the vault; or, into FILE, as of a moment of the past: both limits are inclusive"},
+    {"retry", node_retry_command, "retry DIR [ENTRY...] [--dry-run] [--json]",
+     "translate again what was set aside; if some of it is understood now, the chart is made again with it"},
     {"role", node_role_command, NULL, NULL},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

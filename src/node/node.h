@@ -13,6 +13,7 @@ int node_serve_command(int argc, char **argv);
 int node_status_command(int argc, char **argv);
 int node_import_command(int argc, char **argv);
 int node_census_command(int argc, char **argv);
+int node_retry_command(int argc, char **argv);
 int node_verify_command(int argc, char **argv);
 int node_prove_command(int argc, char **argv);
 int node_key_command(int argc, char **argv);

@@ -111,7 +111,7 @@ enum err site_chart_bring_up(const char *dir, const struct vault_unlock *unlock,
 
 /* ---- a file from entry 0 ---- */
 
-static enum err remove_stale(const char *path, struct fault *fault) {
+enum err site_chart_remove(const char *path, struct fault *fault) {
     static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         char stale[SITE_PATH_BYTES + 16];
@@ -130,7 +130,7 @@ enum err site_chart_make(const char *dir, const struct vault_unlock *unlock,
         .zone = config->zone, .otherwise = config->characters, .is_rebuild = true};
     struct catch_up up = {.unlock = unlock, .newest_received_at = INSTANT_NONE};
     chart_generation_path(dir, generation, path, sizeof path);
-    enum err err = remove_stale(path, fault);
+    enum err err = site_chart_remove(path, fault);
     if (!err)
         err = chart_writer_open(&up.writer, path, &options, fault);
     if (err)
@@ -140,6 +140,28 @@ enum err site_chart_make(const char *dir, const struct vault_unlock *unlock,
         err = chart_writer_settle(up.writer, fault);
     chart_writer_close(up.writer);
     *taken_count = up.taken_count;
+    return err;
+}
+
+enum err site_chart_try(const char *dir, const struct vault_unlock *unlock,
+                        const struct config *config, const uint64_t *entries, size_t count,
+                        const char *path, void (*before)(void *owner, uint64_t entry), void *owner,
+                        struct fault *fault) {
+    struct chart_options options = {
+        .zone = config->zone, .otherwise = config->characters, .is_rebuild = true};
+    struct catch_up up = {.unlock = unlock, .newest_received_at = INSTANT_NONE};
+    enum err err = site_chart_remove(path, fault);
+    if (!err)
+        err = chart_writer_open(&up.writer, path, &options, fault);
+    if (err)
+        return err;
+    for (size_t i = 0; i < count && !err; i++) {
+        before(owner, entries[i]);
+        err = site_each_entry(NULL, dir, unlock, entries[i], entries[i] + 1, take, &up, fault);
+    }
+    if (!err)
+        err = chart_writer_settle(up.writer, fault);
+    chart_writer_close(up.writer);
     return err;
 }
 
@@ -327,7 +349,7 @@ static enum err make_under(const char *making, const char *dir, const struct con
                            struct catch_up *up, struct fault *fault) {
     struct chart_options options = {
         .zone = config->zone, .otherwise = config->characters, .is_rebuild = true, .is_past = true};
-    enum err err = remove_stale(making, fault);
+    enum err err = site_chart_remove(making, fault);
     mode_t old = umask(0077); /* SQLite's own mode is 0644, and this may lie anywhere */
     if (!err)
         err = chart_writer_open(&up->writer, making, &options, fault);
@@ -362,7 +384,7 @@ enum err site_chart_make_past(const char *dir, const struct vault_unlock *unlock
         err = fault_set_errno(fault, ERR_IO, errno, "the chart cannot be put in its place", out);
     if (!err)
         err = sys_sync_dir(NULL, parent, fault);
-    else if (remove_stale(making, &(struct fault){0}))
+    else if (site_chart_remove(making, &(struct fault){0}))
         fprintf(stderr, "veilleuse: a part of a chart is left: %s\n", making);
     if (!err && up.doubtful_count)
         fprintf(

@@ -32,6 +32,15 @@ MUST_CHECK enum err site_chart_rebuild(const char *dir, const struct vault_unloc
                                        const struct config *config, uint64_t *taken_count,
                                        struct fault *fault);
 
+/* Take these entries alone, in rising order, into a new chart `path`, to see what becomes of them; `before` is told each first. */
+MUST_CHECK enum err site_chart_try(const char *dir, const struct vault_unlock *unlock,
+                                   const struct config *config, const uint64_t *entries,
+                                   size_t count, const char *path,
+                                   void (*before)(void *owner, uint64_t entry), void *owner,
+                                   struct fault *fault);
+/* Such a file goes, with what SQLite leaves beside it. */
+MUST_CHECK enum err site_chart_remove(const char *path, struct fault *fault);
+
 /* Something was erased that the chart still shows. Remembered in DIR/cache until the next rebuild. */
 void site_chart_note_erased(const char *dir);
 /* Since when, by this machine's clock; INSTANT_NONE: nothing that is known of. */
