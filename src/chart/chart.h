@@ -327,13 +327,43 @@ MUST_CHECK enum err chart_search(struct chart_reader *reader, struct arena *aren
                                  size_t count_max, struct chart_hit **hits, size_t *count,
                                  struct fault *fault);
 
+/* How many messages came in each hour of the week, on the hospital's clocks, in the last weeks. */
+#define PROFILE_HOURS     168u
+#define PROFILE_WEEKS     5u
+#define PROFILE_WEEKS_MIN 2u /* whole ones; with fewer nothing is known to be usual */
+struct chart_week {
+    uint32_t number; /* since 1970; 0: none */
+    uint32_t counts[PROFILE_HOURS];
+};
+struct chart_profile {
+    struct chart_week weeks[PROFILE_WEEKS];
+};
+
 struct chart_feed { /* one sending application */
     struct bytes application, facility;
     uint64_t message_count, aside_count, mismatch_count, warning_count;
     int64_t newest_own_time, newest_received_at, first_received_at;
     /* Newest receipt by what it carried, INSTANT_NONE when never: ages of their own. */
     int64_t newest_movement_at, newest_result_at, newest_medication_at;
+    struct chart_profile profile;
 };
+/* How many messages usually come in the time since the last one, in thousandths; -1: what is usual is not known yet. */
+int64_t chart_feed_missed(const struct chart_feed *feed, struct zone *zone, int64_t now);
+
+enum freshness {
+    FRESH_CURRENT,
+    FRESH_LATE,
+    FRESH_OLD, /* messages come, but by their own time they are hours old: a backlog, or a wrong clock */
+    FRESH_SILENT,
+    FRESH_NEVER
+};
+/* When it is late and silent, in seconds, as long as nothing is usual, or whatever is (is_own: set for this feed). */
+struct chart_patience {
+    int64_t late_s, silent_s;
+    bool is_own;
+};
+enum freshness chart_feed_judge(const struct chart_feed *feed, struct zone *zone, int64_t now,
+                                const struct chart_patience *patience);
 MUST_CHECK enum err chart_feeds(struct chart_reader *reader, struct arena *arena, struct chart_feed **feeds,
                                 size_t *count, struct fault *fault);
 

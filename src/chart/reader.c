@@ -1,6 +1,7 @@
 /* reader.c - the questions a chart answers: census, patient, stays, moves, results, lists. */
 #include "chart/reader.h"
 
+#include "chart/profile.h"
 #include "chart/statement.h"
 
 #include "base/pool.h"
@@ -469,6 +470,7 @@ enum err chart_feeds(struct chart_reader *reader, struct arena *arena, struct ch
         f->newest_movement_at = unpack_i64(&in);
         f->newest_result_at = unpack_i64(&in);
         f->newest_medication_at = unpack_i64(&in);
+        profile_unpack(&in, &f->profile);
     }
     return err == ERR_MORE ? ERR_OK : err;
 }

@@ -7,6 +7,7 @@
  *
  *   idle --take--> in a batch --take*--> commit: records, derived rows, applied index --> idle
  */
+#include "chart/profile.h"
 #include "chart/writer.h"
 
 #include "base/embedded.h"
@@ -106,6 +107,7 @@ static void feed_unpack(struct feed *feed, struct bytes record) {
     f->newest_movement_at = unpack_i64(&in);
     f->newest_result_at = unpack_i64(&in);
     f->newest_medication_at = unpack_i64(&in);
+    profile_unpack(&in, &f->profile);
 }
 
 static void feed_pack(const struct feed *feed, struct text *out) {
@@ -120,6 +122,7 @@ static void feed_pack(const struct feed *feed, struct text *out) {
     pack_i64(out, f->newest_movement_at);
     pack_i64(out, f->newest_result_at);
     pack_i64(out, f->newest_medication_at);
+    profile_pack(&f->profile, out);
 }
 
 static struct feed *add_feed(struct chart_writer *writer, uint64_t id, struct bytes application,
@@ -424,8 +427,8 @@ static void count_facts(struct chart_feed *f, const struct facts *facts, int64_t
 }
 
 /* What is stated again was counted when it came; the times it came at are still the feed's. */
-static void count_message(struct feed *feed, const struct facts_batch *batch, int64_t received_at,
-                          bool is_restated) {
+static void count_message(struct feed *feed, const struct facts_batch *batch, struct zone *zone,
+                          int64_t received_at, bool is_restated) {
     struct chart_feed *f = &feed->figures;
     bool is_mismatch = false, is_aside = false;
     feed->is_dirty = true;
@@ -441,6 +444,7 @@ static void count_message(struct feed *feed, const struct facts_batch *batch, in
     f->mismatch_count += is_mismatch && !is_restated;
     if (f->first_received_at == INSTANT_NONE)
         f->first_received_at = received_at;
+    profile_count(&f->profile, zone, received_at);
     later(&f->newest_received_at, received_at);
 }
 
@@ -549,7 +553,7 @@ static enum err take_message(struct chart_writer *writer, uint64_t index,
     if (err)
         return err;
     const struct facts *aside = first_aside(&batch);
-    count_message(feed, &batch, entry->received_at, entry->is_restated);
+    count_message(feed, &batch, &writer->zone, entry->received_at, entry->is_restated);
     if (aside && (!entry->is_restated || set_aside)) /* else it was listed when it came */
         err = put_aside(writer, index, entry->received_at, aside, aside->aside, aside->aside_at, fault);
     if (!err)
@@ -644,9 +648,8 @@ static enum err write_feeds(struct chart_writer *writer, struct fault *fault) {
     for (struct feed *feed = writer->feeds; feed; feed = feed->next) {
         if (!feed->is_dirty)
             continue;
-        char buffer[256];
         struct text record;
-        text_init(&record, buffer, sizeof buffer);
+        text_init(&record, writer->scratch, SCRATCH_BYTES);
         feed_pack(feed, &record);
         sqlite3_stmt *put = db_statement(&writer->db, SQL_FEED_PUT, fault);
         db_bind_i64(put, 1, (int64_t)feed->id);

@@ -192,20 +192,21 @@ static void print_plain(struct bytes text) {
         putchar(text.data[i] < ' ' || text.data[i] == 0x7F ? '?' : text.data[i]);
 }
 
-static void print_feed(const struct chart_feed *feed, const struct config *config, int64_t now) {
+static void print_feed(const struct chart_feed *feed, const struct config *config, struct zone *zone,
+                       int64_t now) {
     int64_t age_us = now - feed->newest_received_at;
     const struct web_patience *own =
         web_patience_find(config->feeds, config->feed_count, feed->application);
-    int64_t late_s = own ? own->late_s : config->late_s;
-    int64_t silent_s = own ? own->silent_s : config->silent_s;
+    struct chart_patience patience = {own ? own->late_s : config->late_s,
+                                      own ? own->silent_s : config->silent_s, own != NULL};
+    enum freshness freshness = chart_feed_judge(feed, zone, now, &patience);
+    static const char *const words[] = {"current", "late", "sends old messages", "SILENT", "never fed"};
     printf("feed       ");
     print_plain(bytes_is_empty(feed->application) ? BYTES("(no name)") : feed->application);
     if (feed->facility.size)
         printf("/");
     print_plain(feed->facility);
-    printf("  %s, last message ", age_us >= silent_s * US_PER_S ? "SILENT"
-                                  : age_us >= late_s * US_PER_S ? "late"
-                                                                : "current");
+    printf("  %s, last message ", words[freshness]);
     print_age(age_us);
     printf(" ago; %llu messages, %llu set aside\n", (unsigned long long)feed->message_count,
            (unsigned long long)feed->aside_count);
@@ -221,7 +222,8 @@ static void print_feeds(const char *dir) {
     struct chart_feed *feeds;
     size_t count;
     struct arena arena;
-    if (config_read(&config, NULL, dir, &fault) ||
+    struct zone zone;
+    if (config_read(&config, NULL, dir, &fault) || zone_init(&zone, config.zone, &fault) ||
         chart_current_path(NULL, dir, path, sizeof path, &generation, &fault) ||
         chart_reader_open(&reader, path, &fault))
         return;
@@ -229,7 +231,7 @@ static void print_feeds(const char *dir) {
     if (!chart_feeds(reader, &arena, &feeds, &count, &fault)) {
         for (size_t i = 0; i < count; i++)
             if (feeds[i].newest_received_at != INSTANT_NONE)
-                print_feed(&feeds[i], &config, sys_now_us(NULL));
+                print_feed(&feeds[i], &config, &zone, sys_now_us(NULL));
         if (count == 0)
             printf("feed       none has sent anything yet\n");
     }

@@ -489,6 +489,44 @@ enum freshness page_freshness(const struct page *page) {
     return worst;
 }
 
+/* Are all systems silent that ever sent what this instant is of? */
+static bool all_silent(const struct page *page, size_t instant_offset) {
+    size_t count = 0, silent = 0;
+    for (size_t i = 0; i < page->feed_count; i++) {
+        int64_t newest;
+        memcpy(&newest, (const char *)&page->feeds[i].feed + instant_offset, sizeof newest);
+        count += newest != INSTANT_NONE;
+        silent += newest != INSTANT_NONE && page->feeds[i].freshness == FRESH_SILENT;
+    }
+    return count && silent == count;
+}
+
+enum alarm_level page_silence(const struct page *page) {
+    static const size_t instants[] = {offsetof(struct chart_feed, newest_movement_at),
+                                      offsetof(struct chart_feed, newest_result_at),
+                                      offsetof(struct chart_feed, newest_medication_at)};
+    size_t silent = 0;
+    for (size_t i = 0; i < page->feed_count; i++)
+        silent += page->feeds[i].freshness == FRESH_SILENT;
+    if (silent == 0)
+        return ALARM_NONE;
+    for (size_t i = 0; i < 3; i++)
+        if (all_silent(page, instants[i]))
+            return ALARM_ALARM;
+    return 2 * silent >= page->feed_count ? ALARM_ALARM : ALARM_NOTICE;
+}
+
+struct bytes show_missed(struct page *page, int64_t missed) {
+    struct text text = small_text(page, 32);
+    if (missed < 0)
+        return BYTES_NONE;
+    if (missed < 1000)
+        text_put_string(&text, page_sentence(page, "less than 1"));
+    else
+        text_put_i64(&text, (missed + 500) / 1000);
+    return text_bytes(&text);
+}
+
 struct bytes page_problem(struct page *page, struct bytes problem) {
     struct bytes rest = problem, role;
     struct text text = small_text(page, problem.size * 2 + 256);

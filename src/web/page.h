@@ -9,19 +9,13 @@
 #include "chart/chart.h"
 #include "web/catalogue.h"
 
-enum freshness {
-    FRESH_CURRENT,
-    FRESH_LATE,
-    FRESH_OLD, /* messages come, but by their own time they are hours old: a backlog, or a wrong clock */
-    FRESH_SILENT,
-    FRESH_NEVER
-};
-
 struct feed_view {
     struct chart_feed feed;
     enum freshness freshness;
     uint64_t repeats, refused; /* since the feeds role began */
+    int64_t missed;            /* messages that usually come in the time since the last, in thousandths; -1: not known */
 };
+enum alarm_level { ALARM_NONE, ALARM_NOTICE, ALARM_ALARM };
 
 struct page {
     struct text *out;
@@ -95,6 +89,10 @@ const char *freshness_class(const struct page *page, enum freshness freshness);
 struct bytes page_problem(struct page *page, struct bytes problem);
 /* The worst state of all feeds. */
 enum freshness page_freshness(const struct page *page);
+/* One system silent is a notice; half of them, or all that send movements, results or medication, an alarm. */
+enum alarm_level page_silence(const struct page *page);
+/* "37", "less than 1"; empty when it is not known. */
+struct bytes show_missed(struct page *page, int64_t missed);
 
 /* Agents only, on a line; too many to fit: how many, and where they stand. */
 struct bytes show_allergies(struct page *page, const struct chart_patient *patient);

@@ -14,9 +14,6 @@ extern const size_t web_static_count;
 
 /* ---- the frame ---- */
 
-/* Zones taken for one another make three hours at most; what is further behind is not news. */
-#define OWN_TIME_BEHIND (3 * 3600 * US_PER_S)
-
 const struct web_patience *web_patience_find(const struct web_patience *patience, size_t count,
                                              struct bytes application) {
     for (size_t i = 0; i < count; i++)
@@ -25,20 +22,13 @@ const struct web_patience *web_patience_find(const struct web_patience *patience
     return NULL;
 }
 
-static enum freshness judge(const struct web *web, const struct chart_feed *feed, int64_t now) {
-    if (feed->newest_received_at == INSTANT_NONE)
-        return FRESH_NEVER;
-    int64_t age_s = (now - feed->newest_received_at) / US_PER_S;
-    const struct web_patience *own =
-        web_patience_find(web->options->patience, web->options->patience_count, feed->application);
-    if (age_s < -CLOCK_JUMP_US / US_PER_S) /* received in the future: no age can be told */
-        return FRESH_OLD;
-    if (age_s >= (own ? own->silent_s : web->options->silent_s))
-        return FRESH_SILENT;
-    if (feed->newest_own_time != INSTANT_NONE &&
-        feed->newest_received_at - feed->newest_own_time > OWN_TIME_BEHIND)
-        return FRESH_OLD;
-    return age_s >= (own ? own->late_s : web->options->late_s) ? FRESH_LATE : FRESH_CURRENT;
+static void judge(struct web *web, struct feed_view *view, int64_t now) {
+    const struct web_patience *own = web_patience_find(
+        web->options->patience, web->options->patience_count, view->feed.application);
+    struct chart_patience patience = {own ? own->late_s : web->options->late_s,
+                                      own ? own->silent_s : web->options->silent_s, own != NULL};
+    view->freshness = chart_feed_judge(&view->feed, &web->zone, now, &patience);
+    view->missed = chart_feed_missed(&view->feed, &web->zone, now);
 }
 
 static void add_counts(const struct web *web, struct feed_view *view) {
@@ -65,7 +55,7 @@ static void gather_feeds(struct web *web, struct page *page) {
             continue;
         struct feed_view *view = &views[page->feed_count++];
         view->feed = feeds[i];
-        view->freshness = judge(web, &feeds[i], page->now);
+        judge(web, view, page->now);
         add_counts(web, view);
     }
     page->feeds = views;
