@@ -64,6 +64,18 @@ static size_t usual_weeks(const struct chart_profile *profile, uint32_t this, ui
     return count;
 }
 
+/* The middle one: neither an outage nor a backlog that was sent at once is usual. Twice its value. */
+static uint64_t middle_twice(const struct chart_week *const *weeks, size_t count, size_t hour) {
+    uint32_t sorted[PROFILE_WEEKS];
+    for (size_t i = 0; i < count; i++) {
+        size_t at = i;
+        for (; at > 0 && sorted[at - 1] > weeks[i]->counts[hour]; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = weeks[i]->counts[hour];
+    }
+    return (uint64_t)sorted[count / 2] + sorted[(count - 1) / 2];
+}
+
 int64_t chart_feed_missed(const struct chart_feed *feed, struct zone *zone, int64_t now) {
     const struct chart_week *weeks[PROFILE_WEEKS];
     int64_t from = feed->newest_received_at, missed = 0;
@@ -77,10 +89,10 @@ int64_t chart_feed_missed(const struct chart_feed *feed, struct zone *zone, int6
         return -1;
     for (unsigned step = 0; from < now && step < LOOK_HOURS_MAX; step++) {
         int64_t end = from - from % HOUR_US + HOUR_US; /* zones are whole quarters: near enough */
-        int64_t share = (end < now ? end : now) - from, sum = 0;
-        for (size_t i = 0; i < count; i++)
-            sum += weeks[i]->counts[local_hour(zone, from) % PROFILE_HOURS];
-        missed += (int64_t)((double)sum * 1000.0 * (double)share / (double)HOUR_US / (double)count);
+        int64_t share = (end < now ? end : now) - from;
+        uint64_t twice =
+            middle_twice(weeks, count, (size_t)(local_hour(zone, from) % PROFILE_HOURS));
+        missed += (int64_t)((double)twice * 500.0 * (double)share / (double)HOUR_US);
         from = end;
     }
     return missed;

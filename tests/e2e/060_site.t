@@ -34,7 +34,8 @@ try:
     code, out, err = run("chart", node.dir, "patient", "4711", "--json")
     ok(code == 0 and b"DUPONT" in out, "the patient is found by number", out, err)
     same(run("chart", node.dir, "patient", "999999", "--json")[0], 66, "an unknown number is said to be unknown")
-    ok(b"GAM/HOP  current" in run("status", node.dir)[1], "its feed is current", run("status", node.dir)[1])
+    ok(b"GAM/HOP  sends old messages" in run("status", node.dir)[1], "its feed lives, and its messages are old by their own time",
+       run("status", node.dir)[1])
     with open(node.dir + "/veilleuse.conf", "a", encoding="utf-8") as file:
         file.write("feed = GAM 0 0\nfeed = A NAME WITH BLANKS 10 20\n")
     ok(b"GAM/HOP  SILENT" in run("status", node.dir)[1], "with numbers of its own it is silent at once", run("status", node.dir)[1])
