@@ -10,7 +10,7 @@
 #define RECEIVED_AT    (1795446000 * US_PER_S) /* 2026-11-23 15:00 */
 #define FILE_BYTES_MAX ((size_t)8 << 20)
 #define DUMP_BYTES     ((size_t)4 << 20)
-#define PARTS_ALL      31u
+#define PARTS_ALL      63u
 
 static struct zone zone;
 static struct guard guard;
