@@ -75,8 +75,8 @@ struct cda_reader;
 
 struct cda_options {
     bool header_only; /* no blocks are made */
-    enum err (*on_body)(void *owner,
-                        struct bytes piece); /* may be NULL; its error ends the reading */
+    /* May be NULL; its error ends the reading. */
+    enum err (*on_body)(void *owner, struct bytes piece, bool is_base64);
     void *owner;
 };
 

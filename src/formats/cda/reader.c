@@ -318,8 +318,10 @@ static void on_end(void *owner, const xmlChar *name, const xmlChar *prefix, cons
 }
 
 static void give_body(struct cda_reader *reader, struct bytes piece) {
-    enum err err =
-        reader->options.on_body ? reader->options.on_body(reader->options.owner, piece) : ERR_OK;
+    bool is_base64 = reader->document.is_body_base64;
+    enum err err = reader->options.on_body
+                       ? reader->options.on_body(reader->options.owner, piece, is_base64)
+                       : ERR_OK;
     if (err)
         cda_fail(reader, err, "the body of the document cannot be taken");
 }

@@ -11,8 +11,10 @@ static struct fault fault;
 static char body[4096];
 static size_t body_bytes;
 
-static enum err take_body(void *owner, struct bytes piece) {
+static enum err take_body(void *owner, struct bytes piece, bool is_base64) {
     (void)owner;
+    if (!is_base64)
+        return ERR_STATE;
     if (piece.size > sizeof body - body_bytes)
         return ERR_LIMIT;
     memcpy(body + body_bytes, piece.data, piece.size);
