@@ -477,6 +477,8 @@ static enum err put_documents(struct answer *answer) {
         json_member_instant(json, "at", d->at);
         json_member_bool(json, "is_replaced", d->is_replaced);
         json_member_bool(json, "is_cancelled", d->is_cancelled);
+        json_member_bool(json, "is_replacement", d->is_replacement);
+        json_member_bool(json, "is_addendum", d->is_addendum);
         json_member_bytes(json, "text", d->text);
         put_source(json, &d->source);
         json_object_end(json);

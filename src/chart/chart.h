@@ -23,7 +23,7 @@
 #include "vault/vault.h"
 
 #define CHART_SCHEMA_VERSION     3
-#define CHART_TRANSLATOR_VERSION 3
+#define CHART_TRANSLATOR_VERSION 4
 
 /* ---- generations: DIR/chart/<generation>.db, DIR/chart/current names the one in use ---- */
 MUST_CHECK enum err chart_current_path(struct sys *sys, const char *site_dir, char *path,
@@ -268,6 +268,7 @@ struct chart_document {
     uint64_t encapsulated_bytes;
     int64_t at;
     bool is_replaced, is_cancelled;
+    bool is_replacement, is_addendum; /* of parent_id: stands instead of it; beside it */
     struct chart_source source;
 };
 MUST_CHECK enum err chart_documents(struct chart_reader *reader, struct arena *arena, uint64_t id,

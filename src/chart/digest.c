@@ -335,7 +335,7 @@ static enum err add_documents(struct digest *digest, uint64_t id) {
             add_bytes(item, parts[k]);
         add_number(item, d->encapsulated_bytes);
         add_number(item, (uint64_t)d->at);
-        add_number(item, (uint64_t)d->is_cancelled << 1 | d->is_replaced);
+        add_number(item, (uint64_t)d->is_addendum << 2 | (uint64_t)d->is_cancelled << 1 | d->is_replaced);
         item_end(&list);
     }
     unordered_add(&digest->sha, &list);

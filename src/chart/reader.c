@@ -358,7 +358,7 @@ enum err chart_diagnoses(struct chart_reader *reader, struct arena *arena, uint6
 }
 
 /* A cancelled document says nothing of its own: what it was is kept in the vault. */
-static void document_unpack(struct chart_document *d, struct unpack *in, bool *is_replacement) {
+static void document_unpack(struct chart_document *d, struct unpack *in) {
     struct bytes *const parts[] = {&d->parent_id,    &d->kind,   &d->title,      &d->completion,
                                    &d->availability, &d->author, &d->media_type, &d->text};
     for (size_t i = 0; i < 8; i++)
@@ -367,13 +367,13 @@ static void document_unpack(struct chart_document *d, struct unpack *in, bool *i
     d->at = unpack_i64(in);
     uint64_t bits = unpack_u64(in);
     d->is_cancelled = bits & 1;
-    *is_replacement = bits & 2;
+    d->is_replacement = bits & 2;
+    d->is_addendum = bits & 4;
 }
 
-static void mark_replaced(struct chart_document *documents, const bool *is_replacement,
-                          size_t document_count) {
+static void mark_replaced(struct chart_document *documents, size_t document_count) {
     for (size_t i = 0; i < document_count; i++)
-        for (size_t k = 0; k < document_count && is_replacement[i]; k++)
+        for (size_t k = 0; k < document_count && documents[i].is_replacement; k++)
             if (k != i && !bytes_is_empty(documents[i].parent_id) &&
                 bytes_equal(documents[k].id, documents[i].parent_id))
                 documents[k].is_replaced = true;
@@ -385,7 +385,6 @@ enum err chart_documents(struct chart_reader *reader, struct arena *arena, uint6
                          struct chart_document **out, size_t *document_count, struct fault *fault) {
     struct person person;
     size_t capacity = 0;
-    bool is_replacement[DOCUMENTS_MAX];
     enum err err = fold_person(&reader->db, id, &person, fault);
     *out = NULL;
     *document_count = 0;
@@ -403,11 +402,12 @@ enum err chart_documents(struct chart_reader *reader, struct arena *arena, uint6
             *d = (struct chart_document){
                 .id = arena_copy(arena, db_column_bytes(rows, 0)),
                 .source = {(uint64_t)sqlite3_column_int64(rows, 2), sqlite3_column_int64(rows, 1)}};
-            document_unpack(d, &in, &is_replacement[(*document_count)++]);
+            document_unpack(d, &in);
+            (*document_count)++;
         }
         err = err == ERR_MORE ? ERR_OK : err;
     }
-    mark_replaced(*out, is_replacement, *document_count);
+    mark_replaced(*out, *document_count);
     return err;
 }
 

@@ -242,7 +242,8 @@ static enum err take_document(struct chart_writer *writer, uint64_t subject, con
         pack_bytes(&record, parts[i]);
     pack_u64(&record, document->encapsulated_bytes);
     pack_i64(&record, document->at);
-    pack_u64(&record, (uint64_t)document->is_cancelled | (uint64_t)document->is_replacement << 1);
+    pack_u64(&record, (uint64_t)document->is_cancelled | (uint64_t)document->is_replacement << 1 |
+                          (uint64_t)document->is_addendum << 2);
     sqlite3_stmt *put = db_statement(&writer->db, SQL_DOCUMENT_PUT, fault);
     db_bind_i64(put, 1, (int64_t)subject);
     db_bind_bytes(put, 2, document->id);

@@ -349,6 +349,23 @@ MUST_CHECK enum err facts_say_the_same(const struct hl7_thin *whole, const struc
                                        unsigned parts, const struct facts_context *context,
                                        struct arena *arena, bool *is_same);
 
+/* A file that a message carries, or names: OBX-5 of type ED or RP. */
+enum facts_encoding { CONTENT_BASE64, CONTENT_HEX, CONTENT_TEXT /* in UTF-8, escapes decoded */,
+                      CONTENT_ELSEWHERE /* RP: `data` says where */ };
+struct facts_content {
+    struct bytes media_type; /* as the sender says, in lower case; empty: not said */
+    struct bytes name;       /* OBX-3 */
+    enum facts_encoding encoding;
+    struct bytes data;       /* base64, hex: a view into the message, still encoded */
+    uint8_t escape;          /* HL7's escape character, which may stand in `data` */
+};
+#define FACTS_CONTENTS_MAX 32u
+/* All of a message, at most FACTS_CONTENTS_MAX; of a document's, plain text is left out: it is in the document's text. Whether what
+ * is in them can be decoded is not looked at. ERR_INPUT: this is no message. */
+MUST_CHECK enum err facts_contents(struct bytes body, const struct facts_context *context,
+                                   struct arena *arena, struct facts_content **list, size_t *count,
+                                   struct fault *fault);
+
 /* A light look, for feeds with on_unknown = AE: would the message's kind be understood? */
 bool facts_understands(const struct hl7_header *header);
 

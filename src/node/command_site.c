@@ -310,6 +310,7 @@ static int run_web(const struct role_start *start) {
         .silent_s = start->config->silent_s,
         .patience = start->config->feeds,
         .patience_count = start->config->feed_count,
+        .otherwise = start->config->characters,
         .is_demo = start->config->is_demo,
         .past_chart = start->past_chart,
     };

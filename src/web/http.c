@@ -53,10 +53,14 @@ static struct MHD_Response *make_response(const struct http_answer *answer) {
         return NULL;
     MHD_add_response_header(response, "Content-Type",
                             answer->type ? answer->type : "text/html; charset=utf-8");
-    MHD_add_response_header(response, "Content-Security-Policy", security_policy);
+    MHD_add_response_header(response, "Content-Security-Policy",
+                            answer->policy ? answer->policy : security_policy);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
     MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
+    MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
+    if (answer->disposition)
+        MHD_add_response_header(response, "Content-Disposition", answer->disposition);
     MHD_add_response_header(response, "Cache-Control",
                             answer->is_static ? "public, max-age=3600" : "no-store");
     if (answer->location)

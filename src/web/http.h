@@ -23,6 +23,8 @@ struct http_answer {
     const char *location;  /* of a redirection */
     const char *set_cookie;
     bool is_static;        /* may be kept by the browser; everything else is no-store */
+    const char *policy;      /* Content-Security-Policy; NULL: that of pages */
+    const char *disposition; /* Content-Disposition; NULL: none */
 };
 
 enum http_step { HTTP_ANSWERED, HTTP_WAIT };

@@ -308,36 +308,58 @@ static void aside(struct visit_to *v) {
 
 /* ---- one entry, which open must give ---- */
 
-static enum http_step entry(struct visit_to *v, const char *text) {
-    struct web *web = v->web;
+struct waiting *web_wait(struct web *web, struct http_request *request, const struct page *page,
+                         uint64_t index, uint32_t bytes_max) {
     struct role_link *link = &web->life.links[ROLE_OPEN];
     struct waiting *waiting = NULL;
-    uint64_t index, at = UINT64_MAX;
-    const char *mark = http_argument(v->request, "at");
     for (size_t i = 0; i < WAITING_MAX && !waiting; i++)
         if (web->waiting[i].token == 0)
             waiting = &web->waiting[i];
+    struct read_request read = {
+        .token = http_token(request), .from = index, .count = 1, .bytes_max = bytes_max};
+    if (waiting && !waiting->body)
+        waiting->body = memory_alloc(1, ENTRY_SHOWN_MAX);
+    if (!waiting || !waiting->body || !link->is_open || roles_put_read(&link->ipc, &read))
+        return NULL;
+    uint8_t *body = waiting->body;
+    *waiting = (struct waiting){.token = read.token, .since = web->life.loop.monotonic_us,
+                                .index = index, .at = UINT64_MAX, .body = body};
+    snprintf(waiting->language, sizeof waiting->language, "%s", page->language);
+    snprintf(waiting->theme, sizeof waiting->theme, "%s", page->theme);
+    snprintf(waiting->path, sizeof waiting->path, "%s", page->path);
+    return waiting;
+}
+
+struct bytes waiting_body(const struct waiting *waiting) {
+    return bytes_from(waiting->large ? waiting->large : waiting->body, waiting->filled);
+}
+
+static enum http_step entry(struct visit_to *v, const char *text) {
+    uint64_t index, at = UINT64_MAX;
+    const char *mark = http_argument(v->request, "at");
     if (!bytes_to_u64(bytes_from_string(text), &index)) {
         show_failure(v, ERR_NOT_FOUND);
         return HTTP_ANSWERED;
     }
     if (mark && !bytes_to_u64(bytes_from_string(mark), &at))
         at = UINT64_MAX;
-    struct read_request request = {.token = http_token(v->request), .from = index, .count = 1,
-                                   .bytes_max = ENTRY_SHOWN_MAX};
-    if (waiting && !waiting->body)
-        waiting->body = memory_alloc(1, ENTRY_SHOWN_MAX);
-    if (!waiting || !waiting->body || !link->is_open || roles_put_read(&link->ipc, &request)) {
+    struct waiting *waiting = web_wait(v->web, v->request, &v->page, index, ENTRY_SHOWN_MAX);
+    if (!waiting) {
         show_failure(v, ERR_STATE);
         return HTTP_ANSWERED;
     }
-    uint8_t *body = waiting->body;
-    *waiting = (struct waiting){.token = request.token, .since = web->life.loop.monotonic_us,
-                                .index = index, .at = at, .body = body};
-    snprintf(waiting->language, sizeof waiting->language, "%s", v->page.language);
-    snprintf(waiting->theme, sizeof waiting->theme, "%s", v->page.theme);
-    snprintf(waiting->path, sizeof waiting->path, "/entry/%llu", (unsigned long long)index);
+    waiting->at = at;
     return HTTP_WAIT;
+}
+
+static enum http_step document(struct visit_to *v, const char *rest) {
+    bool is_found = true;
+    if (!needs_chart(v))
+        return HTTP_ANSWERED;
+    enum http_step step = web_document(v->web, v->request, &v->page, rest, &is_found, &v->fault);
+    if (step == HTTP_ANSWERED)
+        show_failure(v, is_found ? ERR_STATE : ERR_NOT_FOUND);
+    return step;
 }
 
 /* Segments end with CR: shown as lines. What is not UTF-8 is shown by its bytes' Latin letters. */
@@ -382,8 +404,10 @@ void web_finish_entry(struct web *web, struct waiting *waiting, unsigned status)
     begin_page(web);
     web_page_init(web, &page, waiting->language[0] == 'e' ? "en" : "fr", theme_named(waiting->theme),
                   waiting->path);
-    if (status == 200) {
-        struct bytes body = bytes_from(waiting->body, waiting->filled);
+    if (waiting->what != WAITING_ENTRY && (status == 200 || status == 413)) {
+        web_finish_document(web, waiting, &page, &answer);
+    } else if (status == 200) {
+        struct bytes body = waiting_body(waiting);
         waiting->view.index = waiting->index;
         show_body(web, body, (size_t)waiting->at, &waiting->view);
         waiting->view.is_cut = waiting->filled < waiting->view.entry.body_bytes;
@@ -393,10 +417,18 @@ void web_finish_entry(struct web *web, struct waiting *waiting, unsigned status)
     } else {
         page_error(&page, &(struct error_view){503, "Not now", "The vault cannot be read at this moment. Try again; tell IT if it lasts."});
     }
-    answer.body = text_bytes(&web->out);
+    if (web->out.full) {
+        text_clear(&web->out);
+        page_error(&page, &(struct error_view){500, "Not now", "This page is too large to be shown whole."});
+        answer = (struct http_answer){.status = 500};
+    }
+    if (!answer.body.data)
+        answer.body = text_bytes(&web->out);
     uint64_t token = waiting->token;
     waiting->token = 0;
     http_finish(web->http, token, &answer);
+    memory_free(waiting->large);
+    waiting->large = NULL;
 }
 
 /* ---- what is no page ---- */
@@ -473,6 +505,8 @@ static enum http_step route(struct visit_to *v) {
         home(v);
     else if (!strncmp(path, "/ward/", 6))
         ward(v, path + 6);
+    else if (!strncmp(path, "/patient/", 9) && web_is_document_path(path + 9))
+        return document(v, path + 9);
     else if (!strncmp(path, "/patient/", 9))
         patient(v, path + 9);
     else if (!strcmp(path, "/search"))

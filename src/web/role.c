@@ -65,12 +65,33 @@ static void copy_text(char *to, size_t size, struct bytes from) {
 }
 
 static void take_body(struct web *web, struct waiting *waiting, struct bytes piece) {
-    piece = bytes_first(piece, ENTRY_SHOWN_MAX - waiting->filled);
+    uint8_t *to = waiting->large ? waiting->large : waiting->body;
+    size_t room = waiting->large ? (size_t)waiting->wanted : ENTRY_SHOWN_MAX;
+    piece = bytes_first(piece, room - waiting->filled);
     if (piece.size)
-        memcpy(waiting->body + waiting->filled, piece.data, piece.size);
+        memcpy(to + waiting->filled, piece.data, piece.size);
     waiting->filled += piece.size;
+    waiting->since = web->life.loop.monotonic_us; /* as long as it comes it is waited for */
     if (waiting->filled >= waiting->wanted)
         web_finish_entry(web, waiting, 200);
+}
+
+/* Room for a document; false: it is answered already. */
+static bool make_room(struct web *web, struct waiting *waiting) {
+    size_t held = 0;
+    if (waiting->wanted <= ENTRY_SHOWN_MAX)
+        return true;
+    if (waiting->view.entry.body_bytes > DOCUMENT_BYTES_MAX) {
+        web_finish_entry(web, waiting, 413);
+        return false;
+    }
+    for (size_t i = 0; i < WAITING_MAX; i++)
+        held += web->waiting[i].large ? (size_t)web->waiting[i].wanted : 0;
+    if (held + waiting->wanted <= DOCUMENTS_BYTES_MAX)
+        waiting->large = memory_alloc(1, (size_t)waiting->wanted);
+    if (!waiting->large)
+        web_finish_entry(web, waiting, 503);
+    return waiting->large != NULL;
 }
 
 /* Nothing that came later is shown as of the moment. An entry that was stated again stands later than it was received. */
@@ -101,7 +122,8 @@ static enum err take_entry(struct web *web, const struct ipc_frame *frame) {
     waiting->view.entry.source = bytes_from_string(waiting->source);
     waiting->view.entry.media_type = bytes_from_string(waiting->media_type);
     waiting->wanted = message.given_bytes;
-    take_body(web, waiting, message.entry.body);
+    if (make_room(web, waiting))
+        take_body(web, waiting, message.entry.body);
     return ERR_OK;
 }
 
@@ -148,8 +170,10 @@ static void web_round(struct role_life *life) {
 static void release(struct web *web) {
     http_close(web->http);
     chart_reader_close(web->chart);
-    for (size_t i = 0; i < WAITING_MAX; i++)
+    for (size_t i = 0; i < WAITING_MAX; i++) {
         memory_free(web->waiting[i].body);
+        memory_free(web->waiting[i].large);
+    }
     arena_release(&web->arena);
     memory_free(web->page_buffer);
     role_life_release(&web->life);

@@ -12,6 +12,12 @@
 #define PAGE_BYTES_MAX   ((size_t)4 << 20)
 #define ARENA_BYTES_MAX  ((size_t)64 << 20)
 
+/* A document is looked into as a whole: so large may its entry be, and so much is held for all that wait. */
+#define DOCUMENT_BYTES_MAX  ((size_t)32 << 20)
+#define DOCUMENTS_BYTES_MAX ((size_t)64 << 20)
+
+enum waiting_for { WAITING_ENTRY, WAITING_DOCUMENT /* its page */, WAITING_FILE /* in it, or its bytes */ };
+
 /* A page that waits for an entry from open. */
 struct waiting {
     uint64_t token; /* of the request; 0: free */
@@ -19,9 +25,14 @@ struct waiting {
     uint64_t index, at, wanted;
     size_t filled;
     struct entry_view view;
-    char language[8], theme[8], path[64];
-    char source[200], media_type[100];
-    uint8_t *body;
+    enum waiting_for what;
+    uint64_t patient;
+    unsigned file;         /* which of the document's, from 0 */
+    bool is_raw, is_inner; /* as bytes to be kept; what a CDA document holds */
+    char language[8], theme[8], path[96];
+    char source[200], media_type[300];
+    uint8_t *body;         /* ENTRY_SHOWN_MAX, kept */
+    uint8_t *large;        /* NULL: body is large enough */
 };
 
 struct web {
@@ -44,5 +55,15 @@ enum http_step web_answer(void *owner, struct http_request *request, struct http
 void web_page_init(struct web *web, struct page *page, const char *language, const char *theme,
                    const char *path);
 void web_finish_entry(struct web *web, struct waiting *waiting, unsigned status);
+/* The request waits for entry `index`, of which `bytes_max` are wanted; NULL: it cannot. */
+struct waiting *web_wait(struct web *web, struct http_request *request, const struct page *page, uint64_t index,
+                         uint32_t bytes_max);
+struct bytes waiting_body(const struct waiting *waiting);
+
+/* document.c: /patient/<id>/document/<entry>, and the files in it at .../file/<n>[/body][?raw]. */
+bool web_is_document_path(const char *rest);
+enum http_step web_document(struct web *web, struct http_request *request, struct page *page, const char *rest,
+                            bool *is_found, struct fault *fault);
+void web_finish_document(struct web *web, struct waiting *waiting, struct page *page, struct http_answer *answer);
 
 #endif

@@ -14,7 +14,7 @@ static bool fits(const struct chart_report *report) {
         !bytes_is_empty(report->notes))
         return false;
     for (size_t i = 0; i < report->result_count; i++)
-        if (!is_short(&report->results[i]))
+        if (!is_short(&report->results[i]) || result_is_file(&report->results[i]))
             return false;
     return true;
 }

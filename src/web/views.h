@@ -4,6 +4,7 @@
 
 #include "web/care.h"
 #include "web/page.h"
+#include "web/shown.h"
 
 struct home_view {
     struct chart_ward *wards;
@@ -79,10 +80,47 @@ struct entry_view {
     struct bytes marked;  /* the character of it where an error was found; empty: none */
     bool is_cut;
 };
+struct document_view {
+    struct chart_patient patient;
+    const struct chart_document *document; /* NULL: the files of a report */
+    const struct chart_document *all;      /* of the patient */
+    size_t all_count;
+    const struct chart_report *report;
+    uint64_t index;
+    struct vault_entry entry;
+    struct bytes text; /* of the message itself */
+    const struct shown_file *files;
+    size_t file_count;
+    const char *why; /* a msgid: nothing could be read; NULL: it could */
+    bool is_cut;     /* the message is too large to be looked into */
+};
 struct error_view {
     unsigned status;
     const char *title, *text; /* msgids */
 };
+
+/* ---- words of documents, in words_of_documents.c ---- */
+struct bytes document_name(struct page *page, const struct chart_document *document);
+bool result_is_file(const struct chart_result *result); /* OBX-2 ED */
+bool document_is_unsigned(const struct chart_document *document); /* TXA-17 */
+/* Does `later` replace `document`, or add to it? */
+bool document_is_of(const struct chart_document *later, const struct chart_document *document);
+/* What it replaces or adds to; NULL when it does not, or the chart has it not. */
+const struct chart_document *document_parent(const struct chart_document *document, const struct chart_document *all,
+                                             size_t count);
+struct bytes file_title(struct page *page, const struct shown_file *file, size_t n);
+/* A CDA document that names another person than the banner does: by the birth date where both say one, else by the name,
+ * which systems spell in many ways. */
+bool file_is_of_other(struct page *page, const struct document_view *view, const struct shown_file *file);
+struct bytes cda_birth_date(struct page *page, const struct cda_document *document); /* YYYY-MM-DD */
+bool cda_is_restricted(const struct cda_document *document);
+uint64_t block_depth(const struct cda_block *block); /* 1 to 4, for a class */
+struct bytes block_mark(struct page *page, const struct cda_block *block);
+const char *block_span(struct page *page, unsigned span, unsigned columns);
+/* Where the cells that begin at `at` end; the most columns of a row of the table at `at`. */
+size_t block_row_end(const struct cda_block *blocks, size_t count, size_t at);
+bool block_row_has_values(const struct cda_block *cells, size_t count); /* not headers alone */
+unsigned block_columns(const struct cda_block *blocks, size_t count, size_t at);
 
 void page_home(struct page *page, const struct home_view *view);
 void page_ward(struct page *page, const struct ward_view *view);
@@ -91,13 +129,20 @@ void page_search(struct page *page, const struct search_view *view);
 void page_feeds(struct page *page, const struct feeds_view *view);
 void page_aside(struct page *page, const struct aside_view *view);
 void page_entry(struct page *page, const struct entry_view *view);
+void page_document(struct page *page, const struct document_view *view);
 void page_help(struct page *page);
 void page_error(struct page *page, const struct error_view *view);
 /* Parts shared by pages. */
+void part_banner(struct page *page, const struct chart_patient *patient);
+void part_document_state(struct page *page, const struct chart_patient *patient, const struct chart_document *document,
+                         const struct chart_document *all, size_t count);
+void part_file(struct page *page, const struct document_view *view, size_t n);
+void part_blocks(struct page *page, const struct cda_block *blocks, size_t count);
+void part_block_row(struct page *page, const struct cda_block *cells, size_t count, unsigned columns);
 void part_past(struct page *page);
 void part_past_about(struct page *page);
 void part_running(struct page *page, const struct chart_patient *patient);
-void part_report(struct page *page, const struct chart_report *report);
+void part_report(struct page *page, const struct chart_patient *patient, const struct chart_report *report);
 void part_series(struct page *page, const struct series *series);
 void part_result_value(struct page *page, const struct chart_result *result);
 void part_result_state(struct page *page, const struct chart_result *result);

@@ -26,6 +26,7 @@ struct web_options {
     int64_t late_s, silent_s;      /* a source is late, then silent, after so many seconds without a message */
     const struct web_patience *patience; /* feeds of which this is not true */
     size_t patience_count;
+    enum hl7_charset otherwise;    /* the characters of messages that do not say theirs */
     bool is_demo;                  /* says so on every page */
     const char *past_chart;        /* a viewer: this file, of the past, and nothing else; NULL: the site's living chart */
 };

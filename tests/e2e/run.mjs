@@ -146,12 +146,60 @@ const own = () => [
   message(msh('ZZZ^Z01', 'E13'), 'ZZZ|é'),
 ];
 
+// ---- documents ----
+
+const base64 = (data) => Buffer.from(data).toString('base64');
+function pdfFile(words) {
+  const stream = `BT /F1 24 Tf 72 700 Td (${words}) Tj ET`;
+  const objects = ['<</Type/Catalog/Pages 2 0 R>>', '<</Type/Pages/Kids[3 0 R]/Count 1>>',
+    '<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>',
+    `<</Length ${stream.length}>>stream\n${stream}\nendstream`, '<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>'];
+  let text = '%PDF-1.4\n';
+  const at = objects.map((object, n) => { const here = text.length; text += `${n + 1} 0 obj${object}endobj\n`; return here; });
+  const xref = text.length;
+  text += `xref\n0 6\n0000000000 65535 f \n${at.map((n) => `${String(n).padStart(10, '0')} 00000 n \n`).join('')}`;
+  return `${text}trailer<</Size 6/Root 1 0 R>>\nstartxref\n${xref}\n%%EOF\n`;
+}
+const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAgAAAAIAQMAAAD+wSzIAAAABlBMVEX///+/v7+jQ3Y5AAAADklEQVQI12P4AIX8EAgALgAD/aNpbtEAAAAASUVORK5CYII', 'base64');
+const RTF = '{\\rtf1\\ansi\\ansicpg1252{\\fonttbl{\\f0 Arial;}}{\\b Conclusion}\\par Pas d\'\\\'e9panchement {\\deleted 50 mg}5 mg\\par}';
+const cdaFile = (birth, text, head = '') => `<?xml version="1.0" encoding="UTF-8"?>${head}<ClinicalDocument xmlns="urn:hl7-org:v3">
+<id root="1.2.3" extension="D"/><title>Lettre de liaison</title><effectiveTime value="20260105"/><confidentialityCode code="R"/>
+<recordTarget><patientRole><id root="1.9" extension="4711"/><patient><name><given>Jeanne</given><family>DUPONT</family></name>
+<birthTime value="${birth}"/></patient></patientRole></recordTarget>
+<component><structuredBody><component><section><title>Synthèse</title><text>${text}</text></section></component></structuredBody></component></ClinicalDocument>`;
+const NARRATIVE = `<paragraph>Hémoglobine 10<sup>9</sup> <content revised="delete">50 mg</content>&lt;script&gt;alert(1)&lt;/script&gt;</paragraph>
+<script>alert(2)</script><list listType="ordered"><item>Repos<list><item>au lit</item></list></item></list>
+<table><caption>Bilan</caption><thead><tr><th>Nom</th><th>Valeur</th></tr></thead><tbody><tr><td>Sodium</td><td>140<br/>mmol/L</td></tr></tbody></table>
+<paragraph><linkHtml href="javascript:alert(3)">un lien</linkHtml></paragraph>`;
+const SVG = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(4)</script></svg>';
+const HTML_AS_PDF = '<html><body><script>alert(5)</script></body></html>';
+const mdm = (id, event, title, obxs, parent = '', state = 'AU') =>
+  message(msh(`MDM^${event}^MDM_T02`, id, 'DOC'), `EVN|${event}|${stamp()}`, pid(4711, 'DUPONT^Jeanne', '19450714', 'F'),
+    `TXA|1|CR^Compte rendu|TX|${stamp()}||||||||D-${id}|${parent}||||${state}||||||||${title}`, ...obxs);
+const ed = (n, type, subtype, data, name = 'Fichier') => `OBX|${n}|ED|F${n}^${name}||^${type}^${subtype}^Base64^${base64(data)}||||||F`;
+const DOCUMENTS = [
+  mdm('M1', 'T02', 'Scanner en PDF', [ed(1, 'application', 'pdf', pdfFile('BILAN'))]),
+  mdm('M2', 'T02', 'Image', [ed(1, 'image', 'png', PNG), 'OBX|2|TX|T^Texte||lu par\\.br\\le radiologue||||||F']),
+  mdm('M3', 'T02', 'Courrier RTF', [ed(1, 'application', 'rtf', RTF)]),
+  mdm('M4', 'T02', 'Lettre CDA', [ed(1, 'application', 'xml', cdaFile('19450714', NARRATIVE))]),
+  mdm('M5', 'T02', 'Texte', [ed(1, 'text', 'plain', 'première ligne\ndeuxième <b>ligne</b>')]),
+  mdm('M6', 'T02', 'Hostile', [ed(1, 'application', 'pdf', HTML_AS_PDF, 'HTML'), ed(2, 'image', 'svg+xml', SVG, 'SVG'), ed(3, 'text', 'html', HTML_AS_PDF, 'Page'),
+    ed(4, 'application', 'xml', cdaFile('19450714', '&c;', '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY c "&a;&a;&a;">]>'), 'Rires'),
+    `OBX|5|ED|F5^Coupé||^application^pdf^Base64^${base64(pdfFile('X')).slice(0, -3)}||||||F`]),
+  mdm('M7', 'T02', "D'une autre", [ed(1, 'application', 'xml', cdaFile('19990101', 'texte'))]),
+  mdm('M8', 'T02', 'Première version', [ed(1, 'text', 'plain', 'avant')], '', 'PA'),
+  mdm('M9', 'T10', 'Version corrigée', [ed(1, 'text', 'plain', 'après')], 'D-M8'),
+  mdm('M10', 'T06', 'Complément', [ed(1, 'text', 'plain', 'en plus')], 'D-M9'),
+  message(msh('MDM^T11^MDM_T01', 'M11', 'DOC'), `EVN|T11|${stamp()}`, pid(4711, 'DUPONT^Jeanne', '19450714', 'F'), `TXA|1|CR|TX|${stamp()}||||||||D-M11|||||AU||||||||À ne pas lire`),
+  report('M12', 4711, 'F9', 'ECG^Électrocardiogramme^L', ed(1, 'application', 'pdf', pdfFile('ECG'), 'Tracé')),
+];
+
 async function fill(node) {
   const simulated = path.join(node.base, 'simulated.hl7');
   const mine = path.join(node.base, 'own.hl7');
   const made = run('simulate', '--beds', '80', '--hours', '24', '--seed', '5', '--out', simulated);
   if (made.status) throw new Error(`simulate: ${made.stderr}`);
-  fs.writeFileSync(mine, own().join('\n'));
+  fs.writeFileSync(mine, [...own(), ...DOCUMENTS].join('\n'));
   const parts = [run('send', node.mllp, simulated, '--connections', '4', '--json'), run('send', node.mllp, mine, '--json')];
   for (const part of parts) if (part.status) throw new Error(`send: ${part.stderr}${part.stdout}`);
   const entries = JSON.parse(run('status', node.dir, '--json').stdout).vault.durable;
@@ -220,7 +268,9 @@ async function everyPage(page, node) {
   const ward = await largestWard(page, node);
   await page.goto(new URL(ward, node.web).href);
   const busy = await page.locator('main a[href^="/patient/"]').first().getAttribute('href');
+  const links = await documentLinks(page, node);
   return {
+    ...Object.fromEntries(['Lettre CDA', 'Courrier RTF', 'Image', 'Hostile', 'Première version'].map((name, n) => [`document-${n + 1}`, links[name]])),
     home: '/', ward: '/ward/ESSAI', 'ward-simulated': ward, patient: `/patient/${id}`, 'patient-busy': busy, search: '/search?q=dupont',
     'search-empty': '/search', feeds: '/feeds', aside: '/aside', entry: '/entry/1', help: '/help', missing: '/nothing-here',
   };
@@ -498,6 +548,91 @@ async function past(browser, node) {
   }
 }
 
+async function documentLinks(page, node) {
+  await openPatient(page, node, '4711');
+  const links = await page.locator('.document > a:first-child').evaluateAll((all) => all.map((a) => [a.innerText, a.getAttribute('href')]));
+  return Object.fromEntries(links);
+}
+
+function askBytes(node, where) {
+  return new Promise((done, fail) => {
+    http.get(new URL(where, node.web), (answer) => {
+      const parts = [];
+      answer.on('data', (data) => parts.push(data));
+      answer.on('end', () => done({ status: answer.statusCode, headers: answer.headers, body: Buffer.concat(parts) }));
+    }).on('error', fail);
+  });
+}
+
+async function documents(browser, node) {
+  const page = await browser.newPage({ locale: 'fr-FR' });
+  let dialogs = 0;
+  const foreign = [];
+  page.on('dialog', (dialog) => { dialogs += 1; dialog.dismiss(); });
+  page.on('request', (request) => { if (!/^chrome/.test(request.url()) && !request.url().startsWith(node.web)) foreign.push(request.url()); });
+  const links = await documentLinks(page, node);
+  const at = async (name) => { await page.goto(new URL(links[name], node.web).href); return page.locator('main').innerText(); };
+  ok(Object.keys(links).length === 11, 'the chart lists each document', JSON.stringify(links));
+
+  let text = await at('Scanner en PDF');
+  ok(/DUPONT, Jeanne/.test(await page.locator('.banner').innerText()) && /Arachide/.test(text), 'a document has the banner of its patient');
+  const pdf = await askBytes(node, `${links['Scanner en PDF']}/file/0`);
+  ok(pdf.status === 200 && pdf.headers['content-type'] === 'application/pdf' && pdf.body.toString('latin1') === pdfFile('BILAN'), 'a PDF comes out as it was sent');
+  ok(pdf.headers['x-content-type-options'] === 'nosniff' && /default-src 'none'/.test(pdf.headers['content-security-policy'])
+    && /; sandbox$/.test(pdf.headers['content-security-policy']) && !pdf.headers['content-disposition'], 'inline, and may do nothing', JSON.stringify(pdf.headers));
+  ok(await page.locator('iframe.pdf').count() === 1, 'in a frame of the page');
+  await page.waitForTimeout(2000);
+  await picture(page, 'document-pdf');
+  const saved = await askBytes(node, `${links['Scanner en PDF']}/file/0?raw=1`);
+  ok(saved.headers['content-type'] === 'application/octet-stream' && /^attachment; filename="document-\d+-1\.pdf"$/.test(saved.headers['content-disposition']), 'or as bytes to be kept');
+
+  text = await at('Image');
+  ok(/lu par\s+le radiologue/.test(text) && await page.locator('img.scan').evaluate((image) => image.complete && image.naturalWidth === 8), 'a PNG is shown, and the text beside it', text);
+  const png = await askBytes(node, `${links.Image}/file/0`);
+  ok(png.headers['content-type'] === 'image/png' && /sandbox/.test(png.headers['content-security-policy']), 'as an image and nothing else');
+  text = await at('Courrier RTF');
+  ok(/Conclusion\s+Pas d'épanchement 5 mg/.test(text) && !/50 mg|Arial/.test(text), 'RTF is its text, without what was struck out', text);
+  text = await at('Texte');
+  ok(/première ligne\s+deuxième <b>ligne<\/b>/.test(text), 'text is text', text);
+
+  text = await at('Lettre CDA');
+  ok(/Lettre de liaison/.test(text) && /Synthèse/.test(text) && /10\^9 <script>alert\(1\)<\/script>/.test(text) && !/50 mg/.test(text), 'the narrative of a CDA document', text);
+  ok(await page.locator('.narrative table td').count() === 2 && await page.locator('.narrative a, .narrative script').count() === 0, 'its tables are tables, its links and scripts are none');
+  ok(/rayé/.test(text) && /restreinte/.test(text), 'what was left out is said, and that it is confidential', text);
+  text = await at("D'une autre");
+  ok(/nomme lui-même un autre patient/.test(text), 'a document that names another patient says so');
+
+  text = await at('Hostile');
+  ok(await page.locator('iframe, img.scan').count() === 0, 'nothing hostile is embedded');
+  ok((text.match(/ne sont pas ce que/g) || []).length === 2 && (text.match(/de ce type ne sont pas/g) || []).length === 2 && /abîmé ou coupé/.test(text), 'and each says why', text);
+  for (let n = 0; n < 5; n += 1) {
+    const file = await askBytes(node, `${links.Hostile}/file/${n}`);
+    ok(file.headers['content-type'] === 'application/octet-stream' && /attachment/.test(file.headers['content-disposition']) && /sandbox/.test(file.headers['content-security-policy']),
+      `hostile file ${n + 1} is never more than bytes to be kept`, JSON.stringify(file.headers));
+  }
+  ok((await askBytes(node, `${links.Hostile}/file/1`)).body.toString() === SVG, 'which are those that came');
+
+  text = await at('Première version');
+  ok(/remplacé par\s+Version corrigée/.test(text) && /pas encore signé/.test(text), 'a replaced document says by what', text);
+  await page.locator('.document-state a', { hasText: 'Version corrigée' }).click();
+  text = await page.locator('main').innerText();
+  ok(/après/.test(text) && /remplace\s+Première version/.test(text) && /avec un complément :\s+Complément/.test(text), 'and leads there; an addendum stands beside its parent', text);
+  text = await at('À ne pas lire');
+  ok(/annulé par son émetteur/.test(text), 'a cancelled one says so', text);
+
+  const id = await openPatient(page, node, '4711');
+  await page.locator('.report a', { hasText: 'ouvrir le fichier' }).first().click();
+  ok(await page.locator('iframe.pdf').count() === 1 && /Électrocardiogramme/.test(await page.locator('h1').innerText()), 'a file among results is opened from them');
+  const other = await openPatient(page, node, '4712');
+  const entry = /document\/(\d+)/.exec(links.Texte)[1];
+  for (const wrong of [`/patient/${other}/document/${entry}`, `/patient/${other}/document/${entry}/file/0`, `/patient/${id}/document/1`, `${links.Texte}/file/9`, `${links.Texte}/file/x`,
+    `${links.Image}/file/0/body`, `${links.Image}/file/0/other`, `/patient/${id}/document/`, `/patient/${id}/document/999999`]) {
+    ok((await ask(node, wrong)).status === 404, `${wrong}: there is none, and none of another patient`);
+  }
+  ok(dialogs === 0 && foreign.length === 0, 'no script ran, nothing was fetched from elsewhere', ...foreign);
+  await page.close();
+}
+
 // ---- what is refused, what is promised ----
 
 async function promises(node) {
@@ -537,6 +672,7 @@ async function main() {
     await names(browser, node);
     await searching(browser, node);
     await keyboardOnly(browser, node);
+    await documents(browser, node);
     await noScript(browser, node);
     await darkByTheBrowser(browser, node);
     for (const language of ['fr', 'en']) {
