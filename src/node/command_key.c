@@ -11,6 +11,7 @@
 #include "node/restate.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -413,8 +414,8 @@ static int key_drop_epoch(int argc, char **argv) {
     }
     struct fault fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
-    char *dir = err ? NULL : realpath(argv[1], NULL);
-    if (!err && !dir)
+    char dir[PATH_MAX];
+    if (!err && !realpath(argv[1], dir))
         err = fault_set_errno(&fault, ERR_IO, errno, "the site cannot be reached", argv[1]);
     if (!err)
         err = drop_epoch_of(dir, &unlocking, epoch, why, &fault);

@@ -47,6 +47,8 @@ struct verify {
     } levels[8];
     struct named_key *named; /* by the entries looked at so far */
     size_t named_count, named_max;
+    uint32_t
+        newest; /* of the epochs that have begun, once all entries were looked at; before that 0 */
     struct tally *tallies; /* likewise; the one used last is the last */
     size_t tally_count, tally_max;
     uint64_t *sizes; /* of the kept checkpoints, ascending */

@@ -33,10 +33,13 @@ static enum err hash_file(struct verify *verify, const char *path, uint8_t hash[
     return size < 0 ? ERR_IO : ERR_OK;
 }
 
-/* A mark that is there: what an erasure has left of the epoch's files, which end with the writer's next start, counts for nothing. */
+/* A mark that is there: what an erasure has left of the epoch's files, which end with the writer's next start, counts for nothing.
+ * For the epoch in use the mark itself does not count; which that is, is known at the end. */
 static bool is_erasing(struct verify *verify, uint32_t epoch) {
     char path[VAULT_PATH_BYTES_MAX];
     struct stat st;
+    if (verify->newest && epoch >= verify->newest)
+        return false;
     vault_path(path, verify->vault_dir, "keys/%u" EPOCH_ERASING, epoch);
     return !sys_stat(verify->sys, path, &st);
 }
@@ -267,11 +270,22 @@ static void check_all_present(struct verify *verify, struct damage *damage) {
     DIR *dir = opendir(path);
     struct dirent *entry;
     name_unpublished(verify);
-    uint32_t newest = newest_named(verify);
+    uint32_t newest = verify->newest = newest_named(verify);
     while (dir && (entry = readdir(dir)))
         check_present(verify, entry->d_name, newest, damage);
     if (dir)
         closedir(dir);
+}
+
+/* Of the epoch in use nothing may be gone; a mark that says otherwise was believed so far. */
+static void check_in_use(struct verify *verify, struct damage *damage) {
+    char path[VAULT_PATH_BYTES_MAX];
+    vault_path(path, verify->vault_dir, "keys/%u", verify->newest);
+    for (size_t i = 0; i < verify->tally_count; i++)
+        if (verify->tallies[i].epoch == verify->newest && verify->tallies[i].gone_count &&
+            !is_erased(verify, verify->newest))
+            damage_found(damage, path, DAMAGE_OF_NO_ENTRY, 0,
+                         "blobs of the epoch in use are missing");
 }
 
 /* A running node writes a key file a moment before the entry that names it: what looks strange is looked at again. */
@@ -287,6 +301,7 @@ void verify_key_files(struct verify *verify, struct damage *damage) {
     *damage = own;
     for (size_t i = 0; i < verify->named_count; i++)
         check_absent(verify, &verify->named[i], damage);
+    check_in_use(verify, damage);
 }
 
 /* ---- what is erased ---- */

@@ -331,6 +331,22 @@ try:
     program, second = both(copy, *key)
     ok(program[0] == second[0] == 65, "an erased epoch of which a file comes back is damage", program, second)
     os.unlink(f"{copy}/keys/1.2")
+    # An erasing that was cut off: its mark counts, whatever is left of the files; for the epoch in use it does not.
+    shutil.copy(vault + "/keys/1", copy + "/keys/1")
+    with open(copy + "/keys/1.erasing", "w", encoding="ascii") as file:
+        file.write("veilleuse-erasing/1\n")
+    agree(copy, "an erasing that was cut off is one", *key)
+    same(both(copy, *key)[1][3][:3], (1, 1, 1), "of that epoch")
+    os.rename(copy + "/keys/1.erasing", f"{copy}/keys/{max(e['epoch'] for e in read if e.get('epoch'))}.erasing")
+    os.unlink(copy + "/keys/1")
+    agree(copy, "a mark on the epoch in use says nothing", *key)
+    same(both(copy, *key)[0][3][:3], (1, 1, 1), "nor is that epoch counted")
+    os.rename(f"{copy}/blob/{of_two[:2]}/{of_two}", copy + "/aside")
+    program, second = both(copy, *key)
+    ok(program[0] == second[0] == 65, "nor does it excuse a document that is missing", program, second)
+    os.rename(copy + "/aside", f"{copy}/blob/{of_two[:2]}/{of_two}")
+    for name in glob.glob(copy + "/keys/*.erasing"):
+        os.unlink(name)
     code, out, _ = run("verify", copy, "--json", *key)
     report = json.loads(out)
     same((code, report["erased_epochs"], report["erased_entries"], report["erased_blobs"]), (0, 1, len(of_one), sum("blob" in e for e in of_one)), "as JSON too")

@@ -21,6 +21,7 @@ enum { FAULTS_MAX = 100, KEY_FILES_MAX = 20000, KEPT_MAX = 1 << 18 };
 /* A name in keys/: what is there, and what the newest entry of kind 3 that names it says. */
 struct key_file {
     uint64_t epoch, part; /* part 0: keys/<epoch> */
+    bool erasing;         /* of part 0: keys/<epoch>.erasing is there */
     bool there, stated,
         late; /* late: a running writer may not have stated it when the log was read */
     uint8_t hash[HASH], stated_hash[HASH];
@@ -40,8 +41,9 @@ struct check {
     struct key_file *epoch_key; /* its part 0 */
     uint64_t kept[KEPT_MAX];    /* sizes of checkpoints/, rising */
     size_t kept_count, kept_next;
-    uint64_t blobs; /* looked at */
-    bool all_read;  /* every entry was */
+    uint64_t newest_begun; /* of all epochs, once every entry was read; before that 0 */
+    uint64_t blobs;        /* looked at */
+    bool all_read;         /* every entry was */
     struct wal wal;
     uint8_t bundle[BUNDLE_MAX], other[BUNDLE_MAX];
 };
@@ -143,6 +145,12 @@ static bool key_name_read(const char *name, uint64_t *epoch, uint64_t *part) {
             (number_read(name + digits + 1, strlen(name + digits + 1), part) && *part >= 2));
 }
 
+static bool erasing_name_read(const char *name, uint64_t *epoch) {
+    size_t digits = strcspn(name, ".");
+    return strcmp(name + digits, ".erasing") == 0 && number_read(name, digits, epoch) &&
+           *epoch > 0 && *epoch <= UINT32_MAX;
+}
+
 static struct key_file *key_of(struct check *c, uint64_t epoch, uint64_t part) {
     for (size_t i = c->key_count; i-- > 0;) {
         if (c->keys[i].epoch == epoch && c->keys[i].part == part) {
@@ -157,16 +165,20 @@ static struct key_file *key_of(struct check *c, uint64_t epoch, uint64_t part) {
     return &c->keys[c->key_count++];
 }
 
-/* An epoch has begun with the entry for keys/<epoch>; it is erased when none of its files is there any more. */
+/* An epoch has begun with the entry for keys/<epoch>; it is erased when none of its files is there any more, or
+ * keys/<epoch>.erasing is, which does not count for the epoch in use: the newest that has begun, known only at the end. */
 static void epoch_state(const struct check *c, uint64_t epoch, bool *begun, bool *erased) {
+    bool marked = false;
     *begun = false;
     *erased = true;
     for (size_t i = 0; i < c->key_count; i++) {
         if (c->keys[i].epoch == epoch) {
             *begun |= c->keys[i].stated && c->keys[i].part == 0;
             *erased &= !c->keys[i].there;
+            marked |= c->keys[i].erasing;
         }
     }
+    *erased |= marked && (c->newest_begun == 0 || epoch < c->newest_begun);
 }
 
 /* ---- an entry whose hash stands in the tree (or in wal/) ---- */
@@ -498,7 +510,9 @@ static void kept_list(struct check *c, const char *name) {
 }
 static void key_list(struct check *c, const char *name) {
     uint64_t epoch, part;
-    if (key_name_read(strchr(name, '/') + 1, &epoch, &part)) {
+    if (erasing_name_read(strchr(name, '/') + 1, &epoch)) {
+        key_of(c, epoch, 0)->erasing = true;
+    } else if (key_name_read(strchr(name, '/') + 1, &epoch, &part)) {
         struct key_file *key = key_of(c, epoch, part);
         key->late = c->all_read && !key->there;
         key->there = file_hash(c->vault, name, key->hash) == NULL;
@@ -515,6 +529,7 @@ static void keys_check(struct check *c) {
     for (size_t i = 0; i < c->key_count; i++) {
         newest = c->keys[i].stated && c->keys[i].epoch > newest ? c->keys[i].epoch : newest;
     }
+    c->newest_begun = newest;
     for (size_t i = 0; i < c->key_count; i++) {
         const struct key_file *key = &c->keys[i];
         char name[64];
@@ -524,7 +539,7 @@ static void keys_check(struct check *c) {
         if (key->part) {
             snprintf(name + at, sizeof name - (size_t)at, ".%" PRIu64, key->part);
         }
-        if (!key->stated && !key->late && key->epoch <= newest) {
+        if (!key->stated && key->there && !key->late && key->epoch <= newest) {
             damaged(c, name, NOWHERE, NOWHERE, "no entry of the log states this file");
         } else if (key->stated && key->there && memcmp(key->hash, key->stated_hash, HASH) != 0) {
             damaged(c, name, key->stated_at, NOWHERE,
@@ -532,6 +547,9 @@ static void keys_check(struct check *c) {
         } else if (key->stated && !key->there && !erased) {
             damaged(c, name, key->stated_at, NOWHERE,
                     "the file is missing, though others of its epoch are there");
+        }
+        if (key->epoch == newest && !erased && key->blobs_gone > 0) {
+            damaged(c, name, NOWHERE, NOWHERE, "blobs of the epoch in use are missing");
         }
     }
 }
