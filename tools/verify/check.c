@@ -21,9 +21,9 @@ enum { FAULTS_MAX = 100, KEY_FILES_MAX = 20000, KEPT_MAX = 1 << 18 };
 /* A name in keys/: what is there, and what the newest entry of kind 3 that names it says. */
 struct key_file {
     uint64_t epoch, part; /* part 0: keys/<epoch> */
-    bool erasing;         /* of part 0: keys/<epoch>.erasing is there */
-    bool there, stated,
-        late; /* late: a running writer may not have stated it when the log was read */
+    bool erasing; /* of part 0: keys/<epoch>.erasing is there */
+    bool there, stated;
+    bool late; /* a running writer may not have stated it when the log was read */
     uint8_t hash[HASH], stated_hash[HASH];
     uint64_t stated_at; /* the entry */
     /* Of part 0: what was published under the epoch, and how many of the blobs it names are not there. */
@@ -36,8 +36,7 @@ struct check {
     uint8_t upper[LEVELS][WIDTH][HASH]; /* the tile that is filling at each level from 1 */
     struct key_file keys[KEY_FILES_MAX];
     size_t key_count;
-    uint64_t
-        epoch_begun; /* the last epoch found to have begun: nearly every entry asks for the same one */
+    uint64_t epoch_begun; /* the last one found to have: nearly every entry asks for the same */
     struct key_file *epoch_key; /* its part 0 */
     uint64_t kept[KEPT_MAX];    /* sizes of checkpoints/, rising */
     size_t kept_count, kept_next;
@@ -50,18 +49,15 @@ struct check {
 
 __attribute__((format(printf, 5, 6))) static void
 damaged(struct check *c, const char *file, uint64_t entry, uint64_t byte, const char *what, ...) {
-    fputs("DAMAGED: ", stdout);
-    for (; *file; file++) { /* a name that was found may hold anything */
-        putchar(*file > ' ' && *file < 0x7f ? *file : '?');
-    }
-    if (entry != NOWHERE) {
-        printf(", entry %" PRIu64, entry);
-    }
-    if (byte != NOWHERE) {
-        printf(", byte %" PRIu64, byte);
-    }
-    fputs(": ", stdout);
     va_list list;
+    fputs("DAMAGED: ", stdout);
+    for (; *file; file++) /* a name that was found may hold anything */
+        putchar(*file > ' ' && *file < 0x7f ? *file : '?');
+    if (entry != NOWHERE)
+        printf(", entry %" PRIu64, entry);
+    if (byte != NOWHERE)
+        printf(", byte %" PRIu64, byte);
+    fputs(": ", stdout);
     va_start(list, what);
     vprintf(what, list);
     va_end(list);
@@ -80,83 +76,74 @@ static const char *why_unread(void) {
 
 /* ---- 1: whom to believe ---- */
 
-/* A checkpoint, signed by the key that `verifier` names for its origin. */
+/* A checkpoint, signed by the key that `verifier`, whose lines are all of the form, names for its origin. */
 static const char *signed_read(const struct vault *vault, const char *file, struct checkpoint *out,
                                struct key *key) {
     char note[NOTE_MAX];
-    if (text_read(vault, file, note, sizeof note) < 0) {
+    if (text_read(vault, file, note, sizeof note) < 0)
         return why_unread();
-    }
-    const char *wrong = checkpoint_read(note, out);
-    for (const char *lines = vault->lines; !wrong && *lines;) {
-        wrong = verifier_line_next(&lines, key);
-        if (!wrong && strcmp(key->name, out->origin) == 0) {
-            return checkpoint_signed(note, out, key->public_key);
-        }
-    }
-    return wrong ? wrong : "its origin is in no line of verifier";
+    const char *wrong = checkpoint_read(note, out), *line = vault->lines;
+    size_t bytes = strlen(out->origin);
+    while (!wrong && *line && (strncmp(line, out->origin, bytes) != 0 || line[bytes] != '+'))
+        line = strchr(line, '\n') + 1;
+    if (!wrong)
+        wrong = *line ? verifier_line_next(&line, key) : "its origin is in no line of verifier";
+    return wrong ? wrong : checkpoint_signed(note, out, key->public_key);
 }
 
 /* The key is believed when a line that was given has it, under an origin that differs in its epoch only ("The seed of the
  * key stays"): one line from elsewhere vouches for the epochs that come after it, unless a recovery made another key. */
 static bool is_vouched_for(const struct key *key, const char *given) {
     struct key line;
-    while (*given) {
+    while (*given)
         if (!verifier_line_next(&given, &line) && same_stem(line.name, key->name) &&
-            memcmp(line.public_key, key->public_key, HASH) == 0) {
+            memcmp(line.public_key, key->public_key, HASH) == 0)
             return true;
-        }
-    }
     return false;
 }
 
 const char *vault_begin(struct vault *vault, const char *given, const char **file) {
-    struct key key;
+    struct key key = {0};
     *file = "verifier";
-    if (text_read(vault, *file, vault->lines, sizeof vault->lines) < 0) {
+    if (text_read(vault, *file, vault->lines, sizeof vault->lines) < 0)
         return why_unread();
-    }
-    const char *lines = vault->lines;
-    do {
-        bool first = lines == vault->lines;
-        const char *wrong = verifier_line_next(&lines, &key);
-        if (wrong) {
-            return wrong;
-        }
-        if (first) {
-            memcpy(vault->first_name, key.name, sizeof key.name);
-        }
-    } while (*lines);
+    const char *lines = vault->lines, *wrong = verifier_line_next(&lines, &key);
+    memcpy(vault->first_name, key.name, sizeof key.name);
+    while (!wrong && *lines)
+        wrong = verifier_line_next(&lines, &key);
+    if (wrong)
+        return wrong;
     *file = "checkpoint";
-    const char *wrong = signed_read(vault, *file, &vault->checkpoint, &key);
-    return wrong ? wrong
-           : given && !is_vouched_for(&key, given)
-               ? "it is signed by another key than the one given"
-               : NULL;
+    wrong = signed_read(vault, *file, &vault->checkpoint, &key);
+    if (!wrong && given && !is_vouched_for(&key, given))
+        wrong = "it is signed by another key than the one given";
+    return wrong;
 }
 
 /* ---- 5, the first half: names in keys/ ---- */
 
+/* <epoch> or <epoch>.<part> */
 static bool key_name_read(const char *name, uint64_t *epoch, uint64_t *part) {
-    size_t digits = strcspn(name, ".");
+    char digits[24] = "";
+    size_t size = strcspn(name, ".");
     *part = 0;
-    return number_read(name, digits, epoch) && *epoch > 0 && *epoch <= UINT32_MAX &&
-           (!name[digits] ||
-            (number_read(name + digits + 1, strlen(name + digits + 1), part) && *part >= 2));
+    memcpy(digits, name, size < sizeof digits ? size : 0);
+    return number_read(digits, epoch) && *epoch > 0 && *epoch <= UINT32_MAX &&
+           (!name[size] || (number_read(name + size + 1, part) && *part >= 2));
 }
 
 static bool erasing_name_read(const char *name, uint64_t *epoch) {
-    size_t digits = strcspn(name, ".");
-    return strcmp(name + digits, ".erasing") == 0 && number_read(name, digits, epoch) &&
-           *epoch > 0 && *epoch <= UINT32_MAX;
+    char digits[24] = "";
+    size_t size = strcspn(name, ".");
+    memcpy(digits, name, size < sizeof digits ? size : 0);
+    return strcmp(name + size, ".erasing") == 0 && number_read(digits, epoch) && *epoch > 0 &&
+           *epoch <= UINT32_MAX;
 }
 
 static struct key_file *key_of(struct check *c, uint64_t epoch, uint64_t part) {
-    for (size_t i = c->key_count; i-- > 0;) {
-        if (c->keys[i].epoch == epoch && c->keys[i].part == part) {
+    for (size_t i = c->key_count; i-- > 0;)
+        if (c->keys[i].epoch == epoch && c->keys[i].part == part)
             return &c->keys[i];
-        }
-    }
     if (c->key_count == KEY_FILES_MAX) {
         damaged(c, "keys", NOWHERE, NOWHERE, "more files and statements than this reader can hold");
         exit(EXIT_DAMAGED);
@@ -171,37 +158,32 @@ static void epoch_state(const struct check *c, uint64_t epoch, bool *begun, bool
     bool marked = false;
     *begun = false;
     *erased = true;
-    for (size_t i = 0; i < c->key_count; i++) {
+    for (size_t i = 0; i < c->key_count; i++)
         if (c->keys[i].epoch == epoch) {
             *begun |= c->keys[i].stated && c->keys[i].part == 0;
             *erased &= !c->keys[i].there;
             marked |= c->keys[i].erasing;
         }
-    }
     *erased |= marked && (c->newest_begun == 0 || epoch < c->newest_begun);
 }
 
 /* ---- an entry whose hash stands in the tree (or in wal/) ---- */
 
 /* Kind 3, the only open one: its body is the SHA-256 of the file in keys/ that its source names. */
-static const char *statement_take(struct check *c, uint64_t index, const uint8_t *plaintext,
-                                  size_t bytes) {
+static const char *statement_take(struct check *c, uint64_t index, struct view envelope) {
     static const char place[] = "vault/keys/";
     struct plain plain;
     uint64_t epoch, part;
-    char name[48] = "";
-    const char *wrong = plain_read(plaintext, bytes, &plain);
-    size_t place_bytes = strlen(place);
-    if (wrong) {
+    char source[64] = "";
+    const char *wrong = plain_read(envelope, &plain);
+    if (wrong)
         return wrong;
-    }
-    if (plain.source.size > place_bytes && plain.source.size - place_bytes < sizeof name &&
-        memcmp(plain.source.data, place, place_bytes) == 0) {
-        memcpy(name, plain.source.data + place_bytes, plain.source.size - place_bytes);
-    }
-    if (plain.kind != KEY_FILE || plain.body.size != HASH || !key_name_read(name, &epoch, &part)) {
+    if (plain.text[SOURCE].size < sizeof source)
+        memcpy(source, plain.text[SOURCE].data, plain.text[SOURCE].size);
+    if (plain.kind != KEY_FILE || plain.body.size != HASH ||
+        strncmp(source, place, strlen(place)) != 0 ||
+        !key_name_read(source + strlen(place), &epoch, &part))
         return "is open, but does not state a file in keys/";
-    }
     struct key_file *key = key_of(c, epoch, part);
     key->stated = true;
     key->stated_at = index;
@@ -215,26 +197,25 @@ static void blob_look(struct check *c, uint64_t index, const uint8_t blob[HASH],
     char name[NAME_ROOM];
     blob_name(name, blob);
     FILE *file = vault_open(c->vault, name);
-    if (file) {
+    if (file)
         fclose(file);
-    } else if (!erased) {
+    else if (!erased)
         damaged(c, name, index, NOWHERE, "the blob that the entry names %s", why_unread());
-    } else if (published) {
+    else if (published)
         c->epoch_key->blobs_gone++;
-    }
 }
 
-static void entry_take(void *context, uint64_t index, const uint8_t *entry, size_t bytes,
-                       const char *file, uint64_t at) {
+static void entry_take(void *context, uint64_t index, struct view entry, const char *file,
+                       uint64_t at) {
     struct check *c = context;
     struct header header;
     bool begun = true, erased = false;
-    if (c->wal.fault) {
+    if (c->wal.fault)
         return; /* behind a gap in wal/ nothing can be said */
-    }
-    const char *wrong = header_read(entry, bytes, &header);
+    const char *wrong = header_read(entry, &header);
     if (!wrong && header.open) {
-        wrong = statement_take(c, index, entry + header.bytes, bytes - header.bytes);
+        wrong = statement_take(c, index,
+                               (struct view){entry.data + header.bytes, entry.size - header.bytes});
     } else if (!wrong && (header.epoch != c->epoch_begun || header.has_blob)) {
         epoch_state(c, header.epoch, &begun, &erased);
         wrong = begun ? NULL : "is sealed under an epoch that has not begun";
@@ -243,42 +224,36 @@ static void entry_take(void *context, uint64_t index, const uint8_t *entry, size
     }
     if (wrong) {
         damaged(c, file, index, at, "the entry %s", wrong);
-        if (bytes > 0 && entry[0] > 1) {
+        if (entry.size > 0 && entry.data[0] > 1)
             exit(EXIT_DAMAGED); /* "A reader that meets a larger one says so and stops" */
-        }
         return;
     }
     bool published = c->epoch_key && !header.open && index < c->vault->checkpoint.size;
-    if (published) {
+    if (published)
         c->epoch_key->entries++;
-    }
-    if (header.has_blob) {
+    if (header.has_blob)
         blob_look(c, index, header.blob, erased, published);
-    }
 }
 
 /* ---- 4: kept checkpoints. As the tree passes the size of one, the two roots must be the same ---- */
 
 static void kept_check(struct check *c) {
-    while (c->kept_next < c->kept_count && c->kept[c->kept_next] == c->tree.size) {
+    for (; c->kept_next < c->kept_count && c->kept[c->kept_next] == c->tree.size; c->kept_next++) {
         char name[NAME_ROOM];
         struct checkpoint kept;
         struct key key;
         uint8_t root[HASH];
-        snprintf(name, sizeof name, "checkpoints/%" PRIu64, c->kept[c->kept_next++]);
+        snprintf(name, sizeof name, "checkpoints/%" PRIu64, c->tree.size);
         const char *wrong = signed_read(c->vault, name, &kept, &key);
-        if (wrong && errno == ENOENT) {
+        if (wrong && errno == ENOENT)
             continue; /* a running writer has just let an old one go */
-        }
         tree_root(&c->tree, root);
-        if (!wrong && kept.size != c->tree.size) {
+        if (!wrong && kept.size != c->tree.size)
             wrong = "it is of another size than its name";
-        } else if (!wrong && memcmp(kept.root, root, HASH) != 0) {
+        else if (!wrong && memcmp(kept.root, root, HASH) != 0)
             wrong = "another tree of this size was signed than the one that stands here";
-        }
-        if (wrong) {
+        if (wrong)
             damaged(c, name, c->tree.size, NOWHERE, "%s", wrong);
-        }
     }
 }
 
@@ -292,15 +267,13 @@ static void partials_check(struct check *c, int level, uint64_t n, unsigned widt
     struct stat status;
     tile_name(name, level, n, 1);
     snprintf(path, sizeof path, "%s/%.*s", c->vault->dir, (int)(strrchr(name, '/') - name), name);
-    bool has_partials = stat(path, &status) == 0;
-    for (unsigned w = has_partials ? 1 : WIDTH; w <= WIDTH; w++) {
+    for (unsigned w = stat(path, &status) == 0 ? 1 : WIDTH; w <= WIDTH; w++) {
         tile_name(name, level, n, w);
         int64_t size = w == width ? -1 : vault_read(c->vault, name, c->other, BUNDLE_MAX);
         uint64_t common = end[w < width ? w : width];
         if (size >= 0 && ((uint64_t)size < common || (w < width && (uint64_t)size != common) ||
-                          memcmp(c->other, data, common) != 0)) {
+                          memcmp(c->other, data, common) != 0))
             damaged(c, name, NOWHERE, NOWHERE, "it and the one of %u do not begin alike", width);
-        }
     }
 }
 
@@ -313,21 +286,18 @@ static void tile_check(struct check *c, int level, uint64_t n, unsigned width,
     int64_t size = tile_read(c->vault, level, n, width, found, sizeof found, name);
     unsigned i = 0;
     while (i < width && size >= (int64_t)(i + 1) * HASH &&
-           memcmp(found + i * HASH, wanted[i], HASH) == 0) {
+           memcmp(found + i * HASH, wanted[i], HASH) == 0)
         i++;
-    }
-    if (size < 0) {
+    if (size < 0)
         damaged(c, name, NOWHERE, NOWHERE, "the tile %s", why_unread());
-    } else if (i < width) {
+    else if (i < width)
         damaged(c, name, (n * WIDTH + i) << 8 * level, i * HASH, "the hash is not that of the %s",
                 level > 0 ? "tile below" : "entry");
-    } else if (size != (strstr(name, ".p/") ? (int64_t)width : WIDTH) * HASH) {
+    else if (size != (strstr(name, ".p/") ? (int64_t)width : WIDTH) * HASH)
         damaged(c, name, NOWHERE, (uint64_t)width * HASH,
                 "there is something behind the last hash, or it is cut off");
-    }
-    for (i = 0; i <= WIDTH; i++) {
+    for (i = 0; i <= WIDTH; i++)
         end[i] = (uint64_t)i * HASH;
-    }
     partials_check(c, level, n, width, *wanted, end);
 }
 
@@ -338,20 +308,28 @@ static bool tile_is_right(const struct check *c, uint64_t n, unsigned width,
     char name[NAME_ROOM];
     const struct checkpoint *checkpoint = &c->vault->checkpoint;
     struct tree tree = {0};
-    if (width < WIDTH) {
+    if (width < WIDTH)
         tree = c->tree;
-    }
-    for (unsigned i = 0; i < width; i++) {
+    for (unsigned i = 0; i < width; i++)
         tree_push(&tree, stated[i]);
-    }
     tree_root(&tree, root);
-    if (width < WIDTH) {
+    if (width < WIDTH)
         return memcmp(root, checkpoint->root, HASH) == 0;
-    }
     uint64_t wide = checkpoint->size / WIDTH - n / WIDTH * WIDTH, place = n % WIDTH * HASH;
     int64_t size = tile_read(c->vault, 1, n / WIDTH, wide < WIDTH ? (unsigned)wide : WIDTH, above,
                              sizeof above, name);
     return size >= (int64_t)place + HASH && memcmp(root, above + place, HASH) == 0;
+}
+
+/* What the tree has completed: hashes of upper tiles, and those that are full now. */
+static void upper_check(struct check *c) {
+    uint64_t done = c->tree.size;
+    for (int level = 1; level < LEVELS && done % WIDTH == 0; level++) {
+        done /= WIDTH; /* so many hashes at this level */
+        memcpy(c->upper[level][(done - 1) % WIDTH], c->tree.peak[8 * level], HASH);
+        if (done % WIDTH == 0)
+            tile_check(c, level, done / WIDTH - 1, WIDTH, c->upper[level]);
+    }
 }
 
 /* Bundle n, its tile, its entries, and what they complete above. False: both are lost, nothing can go on. */
@@ -361,51 +339,40 @@ static bool bundle_check(struct check *c, uint64_t n, unsigned width) {
     char name[NAME_ROOM], tile[NAME_ROOM];
     int64_t size = tile_read(c->vault, -1, n, width, c->bundle, BUNDLE_MAX, name);
     const char *lost = size < 0 ? why_unread() : NULL;
-    unsigned count = bundle_split(c->bundle, size, width, place), same = 0;
+    unsigned count = bundle_split(c->bundle, size, width, place);
+    unsigned same = 0; /* so many entries are the tile's, up to the first that is not */
     bool has_tile =
         tile_read(c->vault, 0, n, width, stated, sizeof stated, tile) >= (int64_t)width * HASH;
     for (unsigned i = 0; i < count; i++) {
-        leaf_hash(c->bundle + place[i] + 2, place[i + 1] - place[i] - 2, hash[i]);
+        leaf_hash(bundle_entry(c->bundle, place, i), hash[i]);
         same += same == i && has_tile && memcmp(hash[i], stated[i], HASH) == 0;
     }
-    /* same: how many entries are the tile's, up to the first that is not */
-    bool bundle_is_wrong =
+    bool is_wrong =
         count < width || (has_tile && same < width && tile_is_right(c, n, width, stated));
-    if (lost) {
+    unsigned first = has_tile ? same : count;
+    if (lost)
         damaged(c, name, n * WIDTH, NOWHERE, "the bundle %s", lost);
-    } else if (bundle_is_wrong) {
-        unsigned first = has_tile ? same : count;
+    else if (is_wrong)
         damaged(c, name, n * WIDTH + first, place[first],
                 "the entry is not the one whose hash is in the tree");
-    } else if (place[width] != (uint64_t)size && (width == WIDTH || strstr(name, ".p/"))) {
+    else if (place[width] != (uint64_t)size && (width == WIDTH || strstr(name, ".p/")))
         damaged(c, name, NOWHERE, place[width], "there is something behind the last entry");
-    }
-    if (bundle_is_wrong && !has_tile) {
+    if (is_wrong && !has_tile) {
         damaged(c, tile, n * WIDTH, NOWHERE,
                 "bundle and tile are both lost: from here on nothing can be checked");
         return false;
     }
-    uint8_t(*right)[HASH] = bundle_is_wrong ? stated : hash;
+    uint8_t(*right)[HASH] = is_wrong ? stated : hash;
     for (unsigned i = 0; i < width; i++) {
         tree_push(&c->tree, right[i]);
-        if (i < count && memcmp(hash[i], right[i], HASH) == 0) {
-            entry_take(c, n * WIDTH + i, c->bundle + place[i] + 2, place[i + 1] - place[i] - 2,
-                       name, place[i]);
-        }
+        if (i < count && memcmp(hash[i], right[i], HASH) == 0)
+            entry_take(c, n * WIDTH + i, bundle_entry(c->bundle, place, i), name, place[i]);
         kept_check(c);
     }
     tile_check(c, 0, n, width, right);
-    if (!bundle_is_wrong) {
+    if (!is_wrong)
         partials_check(c, -1, n, width, c->bundle, place);
-    }
-    uint64_t done = c->tree.size;
-    for (int level = 1; level < LEVELS && done % WIDTH == 0; level++) {
-        done /= WIDTH; /* so many hashes at this level */
-        memcpy(c->upper[level][(done - 1) % WIDTH], c->tree.peak[8 * level], HASH);
-        if (done % WIDTH == 0) {
-            tile_check(c, level, done / WIDTH - 1, WIDTH, c->upper[level]);
-        }
-    }
+    upper_check(c);
     return true;
 }
 
@@ -415,26 +382,21 @@ static void tree_check(struct check *c) {
     kept_check(c);
     for (uint64_t n = 0; n * WIDTH < checkpoint->size; n++) {
         uint64_t left = checkpoint->size - n * WIDTH;
-        if (!bundle_check(c, n, left < WIDTH ? (unsigned)left : WIDTH)) {
+        if (!bundle_check(c, n, left < WIDTH ? (unsigned)left : WIDTH))
             return;
-        }
     }
     for (int level = 1; level < LEVELS; level++) {
         uint64_t hashes = checkpoint->size >> 8 * level;
-        if (hashes % WIDTH > 0) {
+        if (hashes % WIDTH > 0)
             tile_check(c, level, hashes / WIDTH, (unsigned)(hashes % WIDTH), c->upper[level]);
-        }
     }
     tree_root(&c->tree, root);
-    if (memcmp(root, checkpoint->root, HASH) != 0) {
+    if (memcmp(root, checkpoint->root, HASH) != 0)
         damaged(c, "checkpoint", checkpoint->size, NOWHERE,
                 "the tree that stands here is not the one that was signed");
-    }
-    while (c->kept_next < c->kept_count) {
+    for (; c->kept_next < c->kept_count; c->kept_next++)
         damaged(c, "checkpoint", checkpoint->size, NOWHERE,
-                "an old one was put back: checkpoints/%" PRIu64 " is there",
-                c->kept[c->kept_next++]);
-    }
+                "an old one was put back: checkpoints/%" PRIu64 " is there", c->kept[c->kept_next]);
 }
 
 /* ---- 5: blobs and keys ---- */
@@ -442,72 +404,69 @@ static void tree_check(struct check *c) {
 static const char *file_hash(const struct vault *vault, const char *name, uint8_t out[HASH]) {
     static uint8_t part[1 << 16];
     FILE *file = vault_open(vault, name);
-    if (!file) {
+    if (!file)
         return why_unread();
-    }
     crypto_hash_sha256_state state;
     crypto_hash_sha256_init(&state);
-    for (size_t size; (size = fread(part, 1, sizeof part, file)) > 0;) {
+    for (size_t size; (size = fread(part, 1, sizeof part, file)) > 0;)
         crypto_hash_sha256_update(&state, part, size);
-    }
     crypto_hash_sha256_final(&state, out);
     const char *wrong = ferror(file) ? "cannot be read" : NULL;
     fclose(file);
     return wrong;
 }
 
-/* Calls look for every regular file below part of the vault, with its name in the vault, in order of names. */
 static int by_name(const FTSENT **a, const FTSENT **b) {
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
+
+/* Calls look for every regular file below part of the vault, with its name in the vault, in order of names. */
 static void files_walk(struct check *c, const char *part,
                        void look(struct check *c, const char *name)) {
     char path[PATH_ROOM], *roots[] = {path, NULL};
     struct stat status;
     snprintf(path, sizeof path, "%s/%s", c->vault->dir, part);
-    FTS *walk =
-        stat(path, &status) == 0 ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name) : NULL;
+    if (stat(path, &status) != 0)
+        return;
+    FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
     for (FTSENT *file; walk && (file = fts_read(walk));) {
-        const char *name = file->fts_path + strlen(c->vault->dir) + 1;
-        size_t bytes = strlen(name);
-        if (file->fts_info == FTS_DNR || file->fts_info == FTS_ERR) {
+        const char *name = file->fts_path + strlen(c->vault->dir) + 1, *end = strrchr(name, '.');
+        if (file->fts_info == FTS_DNR || file->fts_info == FTS_ERR)
             damaged(c, name, NOWHERE, NOWHERE, "%s", strerror(file->fts_errno));
-        } else if (file->fts_info == FTS_D && file->fts_level > 2) {
+        else if (file->fts_info == FTS_D && file->fts_level > 2)
             fts_set(walk, file, FTS_SKIP);
-        } else if (file->fts_info == FTS_F &&
-                   (bytes < 4 || strcmp(name + bytes - 4, ".new") != 0)) {
+        else if (file->fts_info == FTS_F && !(end && strcmp(end, ".new") == 0))
             look(c, name); /* "<path>.new: it is unfinished and does not count" */
-        }
     }
-    if (walk) {
+    if (walk)
         fts_close(walk);
-    }
 }
 
 static void blob_check(struct check *c, const char *name) {
     uint8_t hash[HASH];
     char wanted[NAME_ROOM];
     const char *wrong = file_hash(c->vault, name, hash);
-    if (!wrong) {
-        blob_name(wanted, hash);
-        wrong = strcmp(name, wanted) == 0 ? NULL : "its SHA-256 is not its name";
-    }
-    if (wrong) {
+    blob_name(wanted, hash);
+    if (!wrong && strcmp(name, wanted) != 0)
+        wrong = "its SHA-256 is not its name";
+    if (wrong)
         damaged(c, name, NOWHERE, NOWHERE, "the blob: %s", wrong);
-    }
     c->blobs++;
 }
 
 /* These two are listed before the checkpoint is read, so that a running writer cannot make them newer than it. */
 static void kept_list(struct check *c, const char *name) {
     uint64_t size;
-    if (!number_read(strchr(name, '/') + 1, strlen(strchr(name, '/') + 1), &size) ||
-        c->kept_count == KEPT_MAX) {
-        damaged(c, name, NOWHERE, NOWHERE, "no file of this name belongs here");
-    } else {
+    if (number_read(strchr(name, '/') + 1, &size) && c->kept_count < KEPT_MAX)
         c->kept[c->kept_count++] = size;
-    }
+    else
+        damaged(c, name, NOWHERE, NOWHERE, "no file of this name belongs here");
 }
+static int compare_numbers(const void *a, const void *b) {
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
 static void key_list(struct check *c, const char *name) {
     uint64_t epoch, part;
     if (erasing_name_read(strchr(name, '/') + 1, &epoch)) {
@@ -521,37 +480,34 @@ static void key_list(struct check *c, const char *name) {
     }
 }
 
-/* After all entries: what is there now against what they say. */
+/* What is there now against what the entries say; newest: the last epoch that any of them states. */
+static void key_check(struct check *c, const struct key_file *key, uint64_t newest) {
+    char name[64];
+    bool begun, erased;
+    epoch_state(c, key->epoch, &begun, &erased);
+    snprintf(name, sizeof name, key->part ? "keys/%" PRIu64 ".%" PRIu64 : "keys/%" PRIu64,
+             key->epoch, key->part);
+    if (!key->stated && key->there && !key->late && key->epoch <= newest)
+        damaged(c, name, NOWHERE, NOWHERE, "no entry of the log states this file");
+    else if (key->stated && key->there && memcmp(key->hash, key->stated_hash, HASH) != 0)
+        damaged(c, name, key->stated_at, NOWHERE, "the file is not the one that the entry states");
+    else if (key->stated && !key->there && !erased)
+        damaged(c, name, key->stated_at, NOWHERE,
+                "the file is missing, though others of its epoch are there");
+    if (key->epoch == newest && !erased && key->blobs_gone > 0)
+        damaged(c, name, NOWHERE, NOWHERE, "blobs of the epoch in use are missing");
+}
+
 static void keys_check(struct check *c) {
     uint64_t newest = 0;
     c->all_read = true;
     files_walk(c, "keys", key_list);
-    for (size_t i = 0; i < c->key_count; i++) {
-        newest = c->keys[i].stated && c->keys[i].epoch > newest ? c->keys[i].epoch : newest;
-    }
+    for (size_t i = 0; i < c->key_count; i++)
+        if (c->keys[i].stated && c->keys[i].epoch > newest)
+            newest = c->keys[i].epoch;
     c->newest_begun = newest;
-    for (size_t i = 0; i < c->key_count; i++) {
-        const struct key_file *key = &c->keys[i];
-        char name[64];
-        bool begun, erased;
-        epoch_state(c, key->epoch, &begun, &erased);
-        int at = snprintf(name, sizeof name, "keys/%" PRIu64, key->epoch);
-        if (key->part) {
-            snprintf(name + at, sizeof name - (size_t)at, ".%" PRIu64, key->part);
-        }
-        if (!key->stated && key->there && !key->late && key->epoch <= newest) {
-            damaged(c, name, NOWHERE, NOWHERE, "no entry of the log states this file");
-        } else if (key->stated && key->there && memcmp(key->hash, key->stated_hash, HASH) != 0) {
-            damaged(c, name, key->stated_at, NOWHERE,
-                    "the file is not the one that the entry states");
-        } else if (key->stated && !key->there && !erased) {
-            damaged(c, name, key->stated_at, NOWHERE,
-                    "the file is missing, though others of its epoch are there");
-        }
-        if (key->epoch == newest && !erased && key->blobs_gone > 0) {
-            damaged(c, name, NOWHERE, NOWHERE, "blobs of the epoch in use are missing");
-        }
-    }
+    for (size_t i = 0; i < c->key_count; i++)
+        key_check(c, &c->keys[i], newest);
 }
 
 /* ---- 6: wal/. A running writer may have published, and let a segment go, since the checkpoint was read ---- */
@@ -567,9 +523,8 @@ static void wal_check(struct check *c, const char *given) {
     } while (c->wal.fault && ++tries < 10 && !vault_begin(c->vault, given, &file) &&
              c->vault->checkpoint.size != published);
     c->vault->checkpoint = checked;
-    if (c->wal.fault) {
+    if (c->wal.fault)
         damaged(c, c->wal.fault_file, c->wal.entry, c->wal.at, "%s", c->wal.fault);
-    }
 }
 
 /* How much can be read by nobody: by epoch, then in all. */
@@ -579,9 +534,8 @@ static void erased_print(const struct check *c) {
         const struct key_file *key = &c->keys[i];
         bool begun, erased;
         epoch_state(c, key->epoch, &begun, &erased);
-        if (!erased || !begun || key->part) {
+        if (!erased || !begun || key->part)
             continue;
-        }
         printf("erased: epoch %" PRIu64 ", none of its key files is there, %" PRIu64
                " entries, %" PRIu64 " blobs removed\n",
                key->epoch, key->entries, key->blobs_gone);
@@ -591,22 +545,31 @@ static void erased_print(const struct check *c) {
         entries += key->entries;
         gone += key->blobs_gone;
     }
-    if (epochs > 0) {
+    if (epochs > 0)
         printf("erased in all: %" PRIu64 " epochs from %" PRIu64 " to %" PRIu64 ", %" PRIu64
                " entries, %" PRIu64 " blobs removed\n",
                epochs, first, last, entries, gone);
-    }
+}
+
+static void whole_print(const struct check *c) {
+    const struct checkpoint *checkpoint = &c->vault->checkpoint;
+    char root[48];
+    base64_of_hash(checkpoint->root, root);
+    printf("whole: %s, %" PRIu64 " entries published, %" PRIu64
+           " durable, root %s, %zu kept checkpoints, %" PRIu64 " blobs\n",
+           checkpoint->origin, checkpoint->size, c->wal.durable, root, c->kept_count, c->blobs);
+    erased_print(c);
 }
 
 int vault_check(struct vault *vault, const char *given) {
     static struct check check;
     struct check *c = &check;
+    const char *file;
     c->vault = vault;
     files_walk(c, "keys", key_list);
     files_walk(c, "checkpoints", kept_list);
     qsort(c->kept, c->kept_count, sizeof *c->kept, compare_numbers);
-
-    const char *file, *wrong = vault_begin(vault, given, &file);
+    const char *wrong = vault_begin(vault, given, &file);
     if (wrong) {
         damaged(c, file, NOWHERE, NOWHERE, "%s", wrong);
         return EXIT_DAMAGED;
@@ -615,16 +578,7 @@ int vault_check(struct vault *vault, const char *given) {
     wal_check(c, given);
     files_walk(c, "blob", blob_check);
     keys_check(c);
-    if (c->faults > 0) {
-        return EXIT_DAMAGED;
-    }
-    char root[48];
-    sodium_bin2base64(root, sizeof root, vault->checkpoint.root, HASH,
-                      sodium_base64_VARIANT_ORIGINAL);
-    printf("whole: %s, %" PRIu64 " entries published, %" PRIu64
-           " durable, root %s, %zu kept checkpoints, %" PRIu64 " blobs\n",
-           vault->checkpoint.origin, vault->checkpoint.size, c->wal.durable, root, c->kept_count,
-           c->blobs);
-    erased_print(c);
-    return 0;
+    if (c->faults == 0)
+        whole_print(c);
+    return c->faults > 0 ? EXIT_DAMAGED : 0;
 }

@@ -39,6 +39,11 @@ enum {
     EXIT_IO = 74
 };
 
+struct view {
+    const uint8_t *data;
+    size_t size;
+};
+
 /* ---- log.c ---- */
 
 /* The tree while it grows: peak[l] is the root of the last whole subtree of 2^l leaves. */
@@ -46,7 +51,7 @@ struct tree {
     uint64_t size;
     uint8_t peak[64][HASH];
 };
-void leaf_hash(const uint8_t *entry, size_t bytes, uint8_t out[HASH]);
+void leaf_hash(struct view entry, uint8_t out[HASH]);
 void tree_push(struct tree *tree, const uint8_t leaf[HASH]);
 void tree_root(const struct tree *tree, uint8_t out[HASH]);
 bool proof_holds(const uint8_t leaf[HASH], uint64_t index, uint64_t size, uint8_t path[][HASH],
@@ -63,29 +68,25 @@ struct checkpoint {
     uint8_t root[HASH];
     size_t text_bytes; /* of the note, what is signed */
 };
-const char *verifier_line_read(const char *line, size_t bytes, struct key *out);
-const char *verifier_line_next(const char **lines, struct key *out); /* and goes on behind it */
+/* The line that *lines begins with; *lines goes on behind it. */
+const char *verifier_line_next(const char **lines, struct key *out);
 bool same_stem(const char *a, const char *b); /* origins that differ in their epoch only */
 const char *checkpoint_read(const char *note, struct checkpoint *out);
 const char *checkpoint_signed(const char *note, const struct checkpoint *checkpoint,
                               const uint8_t public_key[HASH]);
 
-bool number_read(const char *text, size_t digits, uint64_t *out); /* decimal, no leading zero */
-int64_t base64_read(const char *text, size_t letters, uint8_t *out, size_t room,
-                    bool padded); /* size, or -1 */
+bool number_read(const char *text, uint64_t *out); /* decimal, no leading zero, nothing else */
+/* Gives the size, or -1. */
+int64_t base64_read(const char *text, size_t letters, uint8_t *out, size_t room, bool padded);
 bool base64_is(const char *text, size_t letters, uint8_t *out,
-               size_t bytes); /* padded, exactly so many bytes */
+               size_t bytes); /* padded, of a size */
+void base64_of_hash(const uint8_t hash[HASH], char out[48]);
 uint64_t big_endian(const uint8_t *data, unsigned bytes);
-int compare_numbers(const void *a, const void *b); /* of uint64_t, for qsort */
-void tile_name(char out[NAME_ROOM], int level, uint64_t n,
-               unsigned width); /* level -1: entries; 256: full */
+/* level -1: entries. width 256: the full one. */
+void tile_name(char out[NAME_ROOM], int level, uint64_t n, unsigned width);
 
 /* ---- entry.c ---- */
 
-struct view {
-    const uint8_t *data;
-    size_t size;
-};
 struct header {
     bool compressed, has_blob, open;
     uint32_t dictionary, epoch;
@@ -93,40 +94,46 @@ struct header {
     size_t bytes;        /* h of the page */
 };
 enum kind { MESSAGE = 1, FACT, KEY_FILE, BLOB, NOTE, DICTIONARY };
+enum text_field { MEDIA, SOURCE, AUTHOR, ROLE, TEXT_FIELDS };
+enum number_field { FLAGS, CLOCK, RECEIVED, WHOLE_BYTES, OLDER_INDEX, OLDER_CLOCK, NUMBER_FIELDS };
 struct plain {
     uint8_t kind;
     bool restates; /* i and w are there */
-    uint64_t flags, clock, received, whole_bytes, older_index, older_clock;
-    struct view media, source, author, role, body;
+    struct view text[TEXT_FIELDS], body;
+    uint64_t number[NUMBER_FIELDS];
 };
-const char *header_read(const uint8_t *entry, size_t bytes, struct header *out);
-const char *plain_read(const uint8_t *data, size_t bytes, struct plain *out);
+const char *header_read(struct view entry, struct header *out);
+const char *plain_read(struct view envelope, struct plain *out);
 
 /* A vault: where it is, and what every use of it needs first. */
 struct vault {
     char dir[PATH_ROOM - NAME_ROOM - 2];
-    char lines[NOTE_MAX];            /* `verifier` itself */
+    char lines[LINES_MAX];           /* `verifier` itself */
     char first_name[ORIGIN_MAX + 1]; /* in its first line: part of what seals an entry */
     struct checkpoint checkpoint;
 };
-FILE *vault_open(const struct vault *vault,
-                 const char *name); /* regular files only; NULL and errno */
+/* Regular files only; NULL and errno. */
+FILE *vault_open(const struct vault *vault, const char *name);
 /* Into buffer; the size, or -1: errno ENOENT not there, EFBIG larger than max, or what reading it said. */
 int64_t vault_read(const struct vault *vault, const char *name, void *buffer, size_t max);
-int64_t text_read(const struct vault *vault, const char *name, char *text,
-                  size_t room); /* ends in 0; holds none */
+/* The same, of a text: ends in 0, holds none. */
+int64_t text_read(const struct vault *vault, const char *name, char *text, size_t room);
 /* The same, of a tile or bundle as a tree of some size has it: the partial one, or the beginning of the full one. */
 int64_t tile_read(const struct vault *vault, int level, uint64_t n, unsigned width, void *buffer,
                   size_t max, char name[NAME_ROOM]);
 /* A bundle's entries as far as it can be split: entry i lies behind its size at place[i]. Gives their number. */
 unsigned bundle_split(const uint8_t *data, int64_t size, unsigned width, uint64_t place[WIDTH + 1]);
+struct view bundle_entry(const uint8_t *data, const uint64_t place[WIDTH + 1], unsigned i);
 void blob_name(char out[NAME_ROOM], const uint8_t name[HASH]);
-void *allocate(size_t bytes); /* zeros; does not come back without */
+void *allocate(size_t bytes); /* zeros; does not come back without, as the next one */
+/* A file of the user's own, as far as it fits, with a 0 behind it; gives its size. */
+size_t own_file_read(const char *path, char *out, size_t room);
 
 /* ---- wal.c ---- */
 
-typedef void entry_taker(void *context, uint64_t index, const uint8_t *entry, size_t bytes,
-                         const char *file, uint64_t at);
+/* file and at: where the entry lies. */
+typedef void entry_taker(void *context, uint64_t index, struct view entry, const char *file,
+                         uint64_t at);
 struct wal {
     uint64_t durable; /* one more than the last record that counts */
     char file[NAME_ROOM];
@@ -134,7 +141,7 @@ struct wal {
     char fault_file[NAME_ROOM];
     uint64_t entry, at;
 };
-/* Every record from `published` on that counts is given to take, which may be NULL. */
+/* Every record from `published` on that counts is given to take. */
 void wal_walk(const struct vault *vault, uint64_t published, struct wal *out, entry_taker *take,
               void *context);
 
