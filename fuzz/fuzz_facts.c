@@ -125,7 +125,7 @@ static void check_facts(const struct facts *facts, size_t body_bytes) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct facts_context context = {RECEIVED_AT, NULL, HL7_LATIN9};
+    struct facts_context context = {.received_at = RECEIVED_AT, .zone = NULL, .otherwise = HL7_LATIN9};
     struct arena arena;
     struct facts facts;
     arena_init(&arena, ARENA_BYTES);

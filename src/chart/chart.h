@@ -22,8 +22,8 @@
 #include "facts/facts.h"
 #include "vault/vault.h"
 
-#define CHART_SCHEMA_VERSION     3
-#define CHART_TRANSLATOR_VERSION 4
+#define CHART_SCHEMA_VERSION     4
+#define CHART_TRANSLATOR_VERSION 5
 
 /* ---- generations: DIR/chart/<generation>.db, DIR/chart/current names the one in use ---- */
 MUST_CHECK enum err chart_current_path(struct sys *sys, const char *site_dir, char *path,
@@ -56,6 +56,8 @@ struct chart_options {
     bool is_rebuild;             /* no sync until chart_writer_settle: a crash means starting again */
     bool is_past;                /* a new file, of the past: unreadable until chart_writer_settle_past */
     size_t cache_bytes;          /* for records and pages; 0: 64 MiB */
+    const struct facts_authority *authorities; /* of FHIR identifiers; they outlive the writer */
+    size_t authority_count;
 };
 /* Open or create the file. ERR_STATE: made by another schema or translator. */
 MUST_CHECK enum err chart_writer_open(struct chart_writer **writer, const char *path,
@@ -317,6 +319,27 @@ struct chart_appointment {
 MUST_CHECK enum err chart_appointments(struct chart_reader *reader, struct arena *arena, uint64_t id,
                                        struct chart_appointment **appointments, size_t *count,
                                        struct fault *fault);
+
+/* A FHIR resource as it came. */
+struct chart_resource {
+    struct bytes type, id, source;
+    uint64_t patient;   /* of the survivor; 0: of no patient */
+    int64_t said;       /* of this version, or of its deletion */
+    bool is_deleted;
+    struct bytes json;  /* of the last version before the deletion, too; empty: only its deletion is known */
+    struct chart_source from;
+};
+/* ERR_NOT_FOUND: there is none. `source` empty: the first of that type and id. */
+MUST_CHECK enum err chart_resource(struct chart_reader *reader, struct arena *arena, struct bytes type, struct bytes id,
+                                   struct bytes source, struct chart_resource *out, struct fault *fault);
+/* Of a person, by type (empty: of every type) and id; deleted ones are among them. */
+MUST_CHECK enum err chart_resources_of(struct chart_reader *reader, struct arena *arena, uint64_t patient,
+                                       struct bytes type, struct chart_resource **out, size_t *count,
+                                       struct fault *fault);
+/* Of no patient, of a type, by id, at most count_max behind (after_id, after_source): pages. */
+MUST_CHECK enum err chart_resources_loose(struct chart_reader *reader, struct arena *arena, struct bytes type,
+                                          struct bytes after_id, struct bytes after_source, size_t count_max,
+                                          struct chart_resource **out, size_t *count, struct fault *fault);
 
 struct chart_hit {
     struct chart_patient patient;

@@ -45,7 +45,7 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_EDGE_GET] = "SELECT sure, said, clock, entry FROM edge WHERE loser = ?1 AND survivor = ?2",
     [SQL_DOUBT_GET] = "SELECT reason FROM doubt WHERE person = ?1",
     [SQL_DOUBT_PUT] = "INSERT OR REPLACE INTO doubt (person, reason) VALUES (?1, ?2)",
-    [SQL_DOUBT_CLEAR] = "DELETE FROM doubt",
+    [SQL_DOUBT_DROP] = "DELETE FROM doubt WHERE person = ?1",
     [SQL_EDGE_PUT] =
         "INSERT OR REPLACE INTO edge (loser, survivor, sure, said, clock, entry, is_unlink) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -103,6 +103,33 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_CENSUS_BED] = "SELECT person FROM census WHERE bed = ?1 COLLATE NOCASE OR room = ?1 COLLATE NOCASE",
     [SQL_WORD_PUT] = "INSERT OR IGNORE INTO word (word, person) VALUES (?1, ?2)",
     [SQL_WORD_DROP] = "DELETE FROM word WHERE person = ?1",
+    [SQL_RESOURCE_KEYS] =
+        "SELECT sure, said, clock, entry, gone_sure, gone_said, gone_clock, gone_entry, subject, json FROM resource "
+        "WHERE type = ?1 AND id = ?2 AND source = ?3",
+    [SQL_RESOURCE_PUT] =
+        "INSERT INTO resource (type, id, source, subject, sure, said, clock, entry, json, gone_sure, gone_said, "
+        "gone_clock, gone_entry) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, 0, -1) "
+        "ON CONFLICT (type, id, source) DO UPDATE SET subject = excluded.subject, sure = excluded.sure, "
+        "said = excluded.said, clock = excluded.clock, entry = excluded.entry, json = excluded.json",
+    [SQL_RESOURCE_GONE] =
+        "INSERT INTO resource (type, id, source, subject, gone_sure, gone_said, gone_clock, gone_entry, json, sure, "
+        "said, clock, entry) VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7, NULL, -1, 0, 0, -1) "
+        "ON CONFLICT (type, id, source) DO UPDATE SET gone_sure = excluded.gone_sure, gone_said = excluded.gone_said, "
+        "gone_clock = excluded.gone_clock, gone_entry = excluded.gone_entry",
+    [SQL_RESOURCE_GET] =
+        "SELECT type, id, source, subject, sure, said, clock, entry, gone_sure, gone_said, gone_clock, gone_entry, json "
+        "FROM resource WHERE type = ?1 AND id = ?2 AND source >= ?3 ORDER BY source LIMIT 1",
+    [SQL_RESOURCES_OF] =
+        "SELECT type, id, source, subject, sure, said, clock, entry, gone_sure, gone_said, gone_clock, gone_entry, json "
+        "FROM resource WHERE subject = ?1 AND type >= ?2 AND type <= ?3 ORDER BY type, id",
+    [SQL_RESOURCES_LOOSE] =
+        "SELECT type, id, source, subject, sure, said, clock, entry, gone_sure, gone_said, gone_clock, gone_entry, json "
+        "FROM resource WHERE subject = 0 AND type = ?1 AND (id, source) > (?2, ?3) ORDER BY id, source LIMIT ?4",
+    [SQL_RESOURCE_DIGEST] =
+        "SELECT type, id, source, "
+        "(gone_sure, gone_said, gone_clock, gone_entry) > (sure, said, clock, entry), json FROM resource "
+        "ORDER BY type, id, source",
+    [SQL_EDGES_AT] = "SELECT loser, survivor, is_unlink FROM edge WHERE loser = ?1 OR survivor = ?1",
     [SQL_WORD_RANGE] = "SELECT DISTINCT person FROM word WHERE word >= ?1 AND word < ?2 LIMIT ?3",
 };
 

@@ -140,9 +140,10 @@ static enum err merge_changed(void *owner, uint64_t id) {
 enum err writer_derive(struct chart_writer *writer, struct fault *fault) {
     struct derive derive = {.writer = writer, .fault = fault};
     enum err err = ERR_OK;
-    if (writer->edges_changed)
-        err = merges_work_out(&writer->db, merge_changed, &derive, fault);
-    writer->edges_changed = false;
+    if (writer->edge_end_count)
+        err = merges_work_out(&writer->db, writer->edge_ends, writer->edge_end_count,
+                              merge_changed, &derive, fault);
+    writer->edge_end_count = 0;
     for (struct subject *subject = writer->subjects; subject && !err; subject = subject->next_in_batch) {
         if (!subject->is_dirty && !subject->is_derived_dirty)
             continue;
@@ -185,7 +186,7 @@ enum err writer_derive_all(struct chart_writer *writer, struct fault *fault) {
     struct derive derive = {.writer = writer, .fault = fault};
     uint64_t ids[PERSONS_AT_ONCE], last = 0;
     size_t count = 0;
-    enum err err = merges_work_out(&writer->db, merge_seen, NULL, fault);
+    enum err err = merges_work_out(&writer->db, NULL, 0, merge_seen, NULL, fault);
     do {
         if (!err)
             err = list_persons(&derive, last, ids, &count);

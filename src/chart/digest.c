@@ -491,6 +491,19 @@ static enum err add_everyone(struct digest *digest) {
     return err;
 }
 
+/* FHIR resources as they came, with whether they are deleted; not when that was said, which may be the time of receipt. */
+static enum err add_resources(struct digest *digest) {
+    sqlite3_stmt *rows = db_statement(&digest->reader->db, SQL_RESOURCE_DIGEST, digest->fault);
+    enum err err;
+    while (!(err = db_next(&digest->reader->db, rows, digest->fault))) {
+        for (int i = 0; i < 3; i++)
+            add_bytes(&digest->sha, db_column_bytes(rows, i));
+        add_number(&digest->sha, (uint64_t)sqlite3_column_int64(rows, 3));
+        add_bytes(&digest->sha, db_column_bytes(rows, 4));
+    }
+    return err == ERR_MORE ? ERR_OK : err;
+}
+
 static enum err make_digest(struct chart_reader *reader, bool is_lasting, char hex[65],
                             struct fault *fault) {
     struct digest digest = {.reader = reader, .is_lasting = is_lasting, .fault = fault};
@@ -504,6 +517,8 @@ static enum err make_digest(struct chart_reader *reader, bool is_lasting, char h
         sha256_init(&digest.sha);
         sha256_update(&digest.sha, digest.count * sizeof *digest.hashes,
                       (const uint8_t *)digest.hashes);
+        if (!is_lasting)
+            err = add_resources(&digest);
         sha256_digest(&digest.sha, sizeof all, all);
         text_init(&text, hex, 65);
         text_put_hex(&text, bytes_from(all, sizeof all));

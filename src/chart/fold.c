@@ -75,6 +75,14 @@ static bool has_identifier(const struct chart_patient *patient, const struct fac
     return false;
 }
 
+/* A logical id of FHIR, or the number without its type that a search names: it was joined to the number it means, and no two
+ * numbers were merged. */
+static bool is_other_number(const struct subject *survivor, const struct subject *member) {
+    const struct fact_identifier *a = &survivor->identifier, *b = &member->identifier;
+    return !bytes_is(b->type, FACTS_FHIR_ID_TYPE) &&
+           !(bytes_equal(a->number, b->number) && bytes_equal(a->authority, b->authority));
+}
+
 static enum err gather_identifiers(struct chart_patient *patient, const struct subject *subjects,
                                    size_t count, struct arena *arena) {
     size_t others = 0;
@@ -86,7 +94,8 @@ static enum err gather_identifiers(struct chart_patient *patient, const struct s
     if (!patient->merged || (others && !patient->others))
         return ERR_LIMIT;
     for (size_t i = 1; i < count; i++)
-        patient->merged[patient->merged_count++] = subjects[i].identifier;
+        if (is_other_number(&subjects[0], &subjects[i]))
+            patient->merged[patient->merged_count++] = subjects[i].identifier;
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < subjects[i].other_count; k++)
             if (!has_identifier(patient, &subjects[i].others[k]))
@@ -123,8 +132,15 @@ static bool members_differ(const struct subject *subjects, size_t count, unsigne
     return false;
 }
 
+static size_t other_numbers(const struct subject *subjects, size_t count) {
+    size_t others = 0;
+    for (size_t i = 1; i < count; i++)
+        others += is_other_number(&subjects[0], &subjects[i]);
+    return others;
+}
+
 static void judge_doubt(struct chart_patient *patient, const struct subject *subjects, size_t count) {
-    if (count > 1)
+    if (other_numbers(subjects, count) > 0)
         patient->doubt |= CHART_MERGED;
     const char *reason = members_differ(subjects, count, PATIENT_BIRTH_DATE)
                              ? "merged numbers have different birth dates"

@@ -1,4 +1,4 @@
-/* merges.c - persons out of merges. Merges are few: all are worked out anew when one comes. */
+/* merges.c - persons out of merges: the components that changed are loaded along their edges, and worked out anew. */
 #include "chart/merges.h"
 
 #include "base/pool.h"
@@ -10,7 +10,7 @@ struct edge {
 };
 struct node {
     uint64_t subject;
-    size_t root; /* union-find by index */
+    size_t root;   /* union-find by index */
     bool has_exit; /* an edge goes out: merged into another */
 };
 struct graph {
@@ -42,7 +42,7 @@ enum err merges_take(struct db *db, uint64_t loser, uint64_t survivor, const str
         return err;
     }
     sqlite3_stmt *put = db_statement(db, SQL_EDGE_PUT, fault);
-    const int64_t values[] = {(int64_t)loser, (int64_t)survivor, key->is_sure, key->said,
+    const int64_t values[] = {(int64_t)loser,      (int64_t)survivor,   key->is_sure, key->said,
                               (int64_t)key->clock, (int64_t)key->entry, is_unlink};
     for (int i = 0; i < 7; i++)
         db_bind_i64(put, i + 1, values[i]);
@@ -81,24 +81,105 @@ static bool make_room(struct graph *graph) {
     return edges && nodes;
 }
 
-/* Every edge that was ever said gives its two nodes, so that an unlinked number is worked out too. */
-static enum err load(struct db *db, struct graph *graph, struct fault *fault) {
+/* An edge that was taken away gives its two nodes all the same, so that an unlinked number is worked out too. */
+static bool add_edge(struct graph *graph, uint64_t loser, uint64_t survivor, bool is_unlink) {
+    if (!make_room(graph))
+        return false;
+    graph->row_count++;
+    graph->nodes[graph->node_count++] = (struct node){.subject = loser};
+    graph->nodes[graph->node_count++] = (struct node){.subject = survivor};
+    if (!is_unlink)
+        graph->edges[graph->edge_count++] = (struct edge){loser, survivor};
+    return true;
+}
+
+static enum err load_all(struct db *db, struct graph *graph, struct fault *fault) {
     sqlite3_stmt *rows = db_statement(db, SQL_EDGE_ALL, fault);
     enum err err;
     while (!(err = db_next(db, rows, fault))) {
-        if (!make_room(graph)) {
+        if (!add_edge(graph, (uint64_t)sqlite3_column_int64(rows, 0),
+                      (uint64_t)sqlite3_column_int64(rows, 1), sqlite3_column_int(rows, 6) != 0)) {
             sqlite3_reset(rows);
             return fault_set(fault, ERR_MEMORY, "no memory for merges");
         }
-        graph->row_count++;
-        struct edge edge = {(uint64_t)sqlite3_column_int64(rows, 0),
-                            (uint64_t)sqlite3_column_int64(rows, 1)};
-        graph->nodes[graph->node_count++] = (struct node){.subject = edge.loser};
-        graph->nodes[graph->node_count++] = (struct node){.subject = edge.survivor};
-        if (sqlite3_column_int(rows, 6) == 0)
-            graph->edges[graph->edge_count++] = edge;
     }
     return err == ERR_MORE ? ERR_OK : err;
+}
+
+/* Numbers seen, in an open hash table; seen in order, so that it is the list of those to visit too. */
+struct seen {
+    uint64_t *list;
+    size_t *slots; /* index + 1 */
+    size_t count, slot_count;
+};
+
+static size_t *slot_for(const struct seen *seen, uint64_t subject) {
+    size_t at = (size_t)(subject * UINT64_C(0x9E3779B97F4A7C15)) & (seen->slot_count - 1);
+    while (seen->slots[at] && seen->list[seen->slots[at] - 1] != subject)
+        at = (at + 1) & (seen->slot_count - 1);
+    return &seen->slots[at];
+}
+
+static bool seen_grow(struct seen *seen) {
+    size_t slot_count = seen->slot_count ? seen->slot_count * 2 : 256;
+    uint64_t *list = memory_grow(seen->list, slot_count / 2, sizeof *list);
+    seen->list = list ? list : seen->list;
+    size_t *slots = memory_alloc(slot_count, sizeof *slots);
+    if (!list || !slots) {
+        memory_free(slots);
+        return false;
+    }
+    memory_free(seen->slots);
+    seen->slots = slots;
+    seen->slot_count = slot_count;
+    for (size_t i = 0; i < seen->count; i++)
+        *slot_for(seen, seen->list[i]) = i + 1;
+    return true;
+}
+
+static bool see(struct seen *seen, uint64_t subject) {
+    if (seen->count * 2 >= seen->slot_count && !seen_grow(seen))
+        return false;
+    size_t *slot = slot_for(seen, subject);
+    if (*slot)
+        return true;
+    seen->list[seen->count++] = subject;
+    *slot = seen->count;
+    return true;
+}
+
+/* The edges at one number; each is loaded from both of its ends, and counts once. */
+static enum err load_at(struct db *db, struct graph *graph, struct seen *seen, uint64_t subject,
+                        struct fault *fault) {
+    sqlite3_stmt *rows = db_statement(db, SQL_EDGES_AT, fault);
+    enum err err;
+    db_bind_i64(rows, 1, (int64_t)subject);
+    while (!(err = db_next(db, rows, fault))) {
+        uint64_t loser = (uint64_t)sqlite3_column_int64(rows, 0);
+        uint64_t survivor = (uint64_t)sqlite3_column_int64(rows, 1);
+        bool has_room = see(seen, loser) && see(seen, survivor);
+        if (has_room && loser == subject)
+            has_room = add_edge(graph, loser, survivor, sqlite3_column_int(rows, 2) != 0);
+        if (!has_room) {
+            sqlite3_reset(rows);
+            return fault_set(fault, ERR_MEMORY, "no memory for merges");
+        }
+    }
+    return err == ERR_MORE ? ERR_OK : err;
+}
+
+static enum err load_around(struct db *db, struct graph *graph, const uint64_t *ends,
+                            size_t end_count, struct fault *fault) {
+    struct seen seen = {0};
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < end_count && !err; i++)
+        if (!see(&seen, ends[i]))
+            err = fault_set(fault, ERR_MEMORY, "no memory for merges");
+    for (size_t i = 0; i < seen.count && !err; i++)
+        err = load_at(db, graph, &seen, seen.list[i], fault);
+    memory_free(seen.list);
+    memory_free(seen.slots);
+    return err;
 }
 
 static void join(struct graph *graph) {
@@ -145,23 +226,34 @@ static enum err load_name(struct db *db, uint64_t subject, struct name *name, st
     return err;
 }
 
-/* The survivor of the component with this root: the only member without exit, else the first by name. */
-static enum err find_survivor(struct db *db, struct graph *graph, size_t root, uint64_t *survivor,
+/* A component: nodes that stand together once they are sorted by their root. */
+struct component {
+    const struct node *nodes;
+    size_t count;
+};
+
+/* The only member without exit, else the first by name. */
+static enum err find_survivor(struct db *db, const struct component *component, uint64_t *survivor,
                               enum merge_doubt *doubt, struct fault *fault) {
     size_t final_count = 0;
     struct name best = {""}, name;
-    for (size_t i = 0; i < graph->node_count; i++)
-        final_count += root_of(graph, i) == root && !graph->nodes[i].has_exit;
+    for (size_t i = 0; i < component->count; i++)
+        final_count += !component->nodes[i].has_exit;
     *doubt = final_count == 1 ? MERGE_SURE : final_count == 0 ? MERGE_CYCLE : MERGE_TWO_SURVIVORS;
-    for (size_t i = 0; i < graph->node_count; i++) {
-        if (root_of(graph, i) != root || (final_count > 0 && graph->nodes[i].has_exit))
+    for (size_t i = 0; i < component->count; i++) {
+        const struct node *node = &component->nodes[i];
+        if (final_count > 0 && node->has_exit)
             continue;
-        enum err err = load_name(db, graph->nodes[i].subject, &name, fault);
+        if (final_count == 1) {
+            *survivor = node->subject;
+            return ERR_OK;
+        }
+        enum err err = load_name(db, node->subject, &name, fault);
         if (err)
             return err;
         if (best.text[0] == 0 || strcmp(name.text, best.text) < 0) {
             best = name;
-            *survivor = graph->nodes[i].subject;
+            *survivor = node->subject;
         }
     }
     return ERR_OK;
@@ -174,14 +266,22 @@ static enum err set_person(struct db *db, uint64_t subject, uint64_t person, str
     return db_run(db, set, fault);
 }
 
-static enum err store_component(struct db *db, struct graph *graph, size_t root,
+static enum err drop_doubt(struct db *db, uint64_t person, struct fault *fault) {
+    sqlite3_stmt *drop = db_statement(db, SQL_DOUBT_DROP, fault);
+    db_bind_i64(drop, 1, (int64_t)person);
+    return db_run(db, drop, fault);
+}
+
+static enum err store_component(struct db *db, const struct component *component,
                                 struct fault *fault) {
     uint64_t survivor = 0;
     enum merge_doubt doubt;
-    enum err err = find_survivor(db, graph, root, &survivor, &doubt, fault);
-    for (size_t i = 0; i < graph->node_count && !err; i++)
-        if (root_of(graph, i) == root)
-            err = set_person(db, graph->nodes[i].subject, survivor, fault);
+    enum err err = find_survivor(db, component, &survivor, &doubt, fault);
+    for (size_t i = 0; i < component->count && !err; i++) {
+        err = set_person(db, component->nodes[i].subject, survivor, fault);
+        if (!err)
+            err = drop_doubt(db, component->nodes[i].subject, fault);
+    }
     if (err || doubt == MERGE_SURE)
         return err;
     sqlite3_stmt *put = db_statement(db, SQL_DOUBT_PUT, fault);
@@ -190,20 +290,34 @@ static enum err store_component(struct db *db, struct graph *graph, size_t root,
     return db_run(db, put, fault);
 }
 
+static int compare_roots(const void *a, const void *b) {
+    const struct node *left = a, *right = b;
+    return left->root != right->root ? (left->root < right->root ? -1 : 1) : compare_nodes(a, b);
+}
+
 static enum err store(struct db *db, struct graph *graph, merges_changed changed, void *owner,
                       struct fault *fault) {
-    enum err err = db_run(db, db_statement(db, SQL_DOUBT_CLEAR, fault), fault);
-    for (size_t i = 0; i < graph->node_count && !err; i++)
-        if (graph->nodes[i].root == i)
-            err = store_component(db, graph, i, fault);
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < graph->node_count; i++)
+        graph->nodes[i].root = root_of(graph, i);
+    if (graph->node_count > 1)
+        qsort(graph->nodes, graph->node_count, sizeof *graph->nodes, compare_roots);
+    for (size_t from = 0, to; from < graph->node_count && !err; from = to) {
+        for (to = from + 1;
+             to < graph->node_count && graph->nodes[to].root == graph->nodes[from].root;)
+            to++;
+        err = store_component(db, &(struct component){&graph->nodes[from], to - from}, fault);
+    }
     for (size_t i = 0; i < graph->node_count && !err; i++)
         err = changed(owner, graph->nodes[i].subject);
     return err;
 }
 
-enum err merges_work_out(struct db *db, merges_changed changed, void *owner, struct fault *fault) {
+enum err merges_work_out(struct db *db, const uint64_t *ends, size_t end_count,
+                         merges_changed changed, void *owner, struct fault *fault) {
     struct graph graph = {0};
-    enum err err = load(db, &graph, fault);
+    enum err err =
+        ends ? load_around(db, &graph, ends, end_count, fault) : load_all(db, &graph, fault);
     if (!err)
         join(&graph);
     if (!err)

@@ -17,9 +17,10 @@ const char *merge_doubt_text(enum merge_doubt doubt);
 MUST_CHECK enum err merges_take(struct db *db, uint64_t loser, uint64_t survivor,
                                 const struct key *key, bool is_unlink, struct fault *fault);
 
-/* Work out all persons anew and store them; `changed` is called with every subject whose person may be another now. */
+/* Work out anew the persons that these numbers belong to or belonged to (NULL: all) and store them; `changed` is called with every
+ * subject whose person may be another now. Costs what those persons have of merges, however many others there are. */
 typedef enum err (*merges_changed)(void *owner, uint64_t subject);
-MUST_CHECK enum err merges_work_out(struct db *db, merges_changed changed, void *owner,
-                                    struct fault *fault);
+MUST_CHECK enum err merges_work_out(struct db *db, const uint64_t *ends, size_t end_count,
+                                    merges_changed changed, void *owner, struct fault *fault);
 
 #endif

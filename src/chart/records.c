@@ -466,9 +466,24 @@ static void strike(struct movement *movement, struct cancel *cancel) {
     cancel->is_used = true;
 }
 
+/* Class 0: all of that name that were said before. */
+static void apply_fresh_start(struct visit *visit, struct cancel *cancel) {
+    for (size_t i = 0; i < visit->movement_count; i++) {
+        struct movement *movement = &visit->movements[i];
+        if (bytes_starts_with(movement->fact.movement_id, cancel->fact.movement_id) &&
+            key_compare(&movement->key, &cancel->key) < 0)
+            strike(movement, cancel);
+    }
+    cancel->is_used = true;
+}
+
 /* By id; else same class and time; else the latest of its class before it. */
 static void apply_cancel(struct visit *visit, struct cancel *cancel) {
     struct movement *latest = NULL;
+    if (cancel->fact.class == 0) {
+        apply_fresh_start(visit, cancel);
+        return;
+    }
     for (size_t i = 0; i < visit->movement_count; i++) {
         struct movement *movement = &visit->movements[i];
         if (!bytes_is_empty(cancel->fact.movement_id) &&

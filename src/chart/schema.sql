@@ -1,6 +1,17 @@
 -- The chart: tables made from facts. Rules: docs/facts.md. A `record` is packed by src/chart/records.c.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
+-- FHIR resources as they came, to be given back whole. The content with the greatest key, and the greatest key of a deletion
+-- (gone_entry -1: none): it is deleted when that one is the greater. subject: whose it is, 0: nobody's.
+CREATE TABLE resource (
+    type TEXT NOT NULL, id TEXT NOT NULL, source TEXT NOT NULL, subject INTEGER NOT NULL,
+    sure INTEGER NOT NULL, said INTEGER NOT NULL, clock INTEGER NOT NULL, entry INTEGER NOT NULL,
+    gone_sure INTEGER NOT NULL, gone_said INTEGER NOT NULL, gone_clock INTEGER NOT NULL, gone_entry INTEGER NOT NULL,
+    json BLOB,
+    UNIQUE (type, id, source)
+);
+CREATE INDEX resource_subject ON resource (subject, type, id);
+
 -- A patient number, and everything that was said under it. person: the survivor's subject; its own id when never merged.
 CREATE TABLE subject (
     id INTEGER PRIMARY KEY,
@@ -33,6 +44,7 @@ CREATE TABLE edge (
     is_unlink INTEGER NOT NULL,
     PRIMARY KEY (loser, survivor)
 ) WITHOUT ROWID;
+CREATE INDEX edge_survivor ON edge (survivor);
 
 -- Persons whose merges do not agree: a cycle, or two survivors. reason is an index into merges.c's texts.
 CREATE TABLE doubt (person INTEGER PRIMARY KEY, reason INTEGER NOT NULL);

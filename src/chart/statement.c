@@ -104,7 +104,8 @@ void statement_pack(const struct statement *statement, struct text *out) {
         pack_i64(out, *instant_at(&s, shape->instants[i]));
     for (size_t i = 0; i < shape->number_count; i++)
         pack_u64(out, number_at(&s, shape->numbers[i]));
-    pack_u64(out, s.kind == STATEMENT_ORDER && s.order.is_as_needed);
+    pack_u64(out, (s.kind == STATEMENT_ORDER && s.order.is_as_needed) ||
+                      (s.kind == STATEMENT_MEDICATION_EVENT && s.event.is_identified));
 }
 
 enum err statement_unpack(struct statement *s, struct bytes record, struct arena *arena) {
@@ -125,9 +126,11 @@ enum err statement_unpack(struct statement *s, struct bytes record, struct arena
         *instant_at(s, shape->instants[i]) = unpack_i64(&in);
     for (size_t i = 0; i < shape->number_count; i++)
         set_number(s, shape->numbers[i], (unsigned)unpack_u64(&in));
-    bool is_as_needed = unpack_u64(&in);
+    bool flag = unpack_u64(&in);
     if (s->kind == STATEMENT_ORDER)
-        s->order.is_as_needed = is_as_needed;
+        s->order.is_as_needed = flag;
+    else if (s->kind == STATEMENT_MEDICATION_EVENT)
+        s->event.is_identified = flag;
     return in.is_short ? ERR_CORRUPT : ERR_OK;
 }
 
@@ -464,6 +467,28 @@ static int compare_events(const void *a, const void *b) {
     return order ? order : compare_keys(a, b);
 }
 
+static int compare_ids(const void *a, const void *b) {
+    int order =
+        bytes_compare(((const struct said *)a)->s.event.id, ((const struct said *)b)->s.event.id);
+    return order ? order : compare_keys(a, b);
+}
+
+/* Of an event that its id alone tells from all others, the last statement holds, whatever time it says. */
+static void drop_older_versions(struct saids *saids) {
+    size_t kept = 0;
+    if (saids->count > 1)
+        qsort(saids->list, saids->count, sizeof *saids->list, compare_ids);
+    for (size_t i = 0; i < saids->count; i++) {
+        const struct fact_medication_event *event = &saids->list[i].s.event;
+        bool is_older = i + 1 < saids->count && event->is_identified &&
+                        saids->list[i + 1].s.event.is_identified &&
+                        bytes_equal(event->id, saids->list[i + 1].s.event.id);
+        if (!is_older)
+            saids->list[kept++] = saids->list[i];
+    }
+    saids->count = kept;
+}
+
 enum err fold_medication_events(struct db *db, const struct person *person, struct arena *arena,
                                 struct chart_medication_event **list, size_t *count,
                                 struct fault *fault) {
@@ -472,6 +497,7 @@ enum err fold_medication_events(struct db *db, const struct person *person, stru
     enum err err = read_statements(db, person, STATEMENT_MEDICATION_EVENT, arena, &saids, fault);
     if (err)
         return err;
+    drop_older_versions(&saids);
     if (saids.count > 1)
         qsort(saids.list, saids.count, sizeof *saids.list, compare_events);
     *list = arena_array(arena, saids.count, sizeof **list);

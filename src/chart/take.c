@@ -81,6 +81,21 @@ static enum err take_movement(struct chart_writer *writer, struct visit *visit,
     return visit_take_movement(visit, key, &movement, &writer->batch);
 }
 
+bool writer_edge_changed(struct chart_writer *writer, uint64_t subject) {
+    if (writer->edge_end_count == writer->edge_end_capacity) {
+        size_t capacity = writer->edge_end_capacity ? writer->edge_end_capacity * 2 : 64;
+        uint64_t *ends = arena_array(&writer->batch, capacity, sizeof *ends);
+        if (!ends)
+            return false;
+        if (writer->edge_end_count)
+            memcpy(ends, writer->edge_ends, writer->edge_end_count * sizeof *ends);
+        writer->edge_ends = ends;
+        writer->edge_end_capacity = capacity;
+    }
+    writer->edge_ends[writer->edge_end_count++] = subject;
+    return true;
+}
+
 static enum err take_merge(struct chart_writer *writer, const struct key *key,
                            const struct fact_merge *merge, struct fault *fault) {
     struct subject *loser, *survivor;
@@ -90,7 +105,8 @@ static enum err take_merge(struct chart_writer *writer, const struct key *key,
     if (err)
         return err;
     loser->is_dirty = survivor->is_dirty = true;
-    writer->edges_changed = true;
+    if (!writer_edge_changed(writer, loser->id) || !writer_edge_changed(writer, survivor->id))
+        return fault_set(fault, ERR_LIMIT, "the batch is too large");
     return merges_take(&writer->db, loser->id, survivor->id, key, merge->is_unlink, fault);
 }
 
@@ -316,6 +332,8 @@ static enum err take_fact(struct chart_writer *writer, struct subject *subject, 
         return take_statement(writer, subject->id, feed, key, part, fact, fault);
     case FACT_VISIT_MERGE:
         return take_visit_merge(writer, subject, key, &fact->visit_merge, fault);
+    case FACT_RESOURCE: /* writer_take_resource: it may be nobody's */
+        break;
     }
     return ERR_OK;
 }

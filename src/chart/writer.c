@@ -490,9 +490,20 @@ void chart_writer_feed_large(struct chart_writer *writer, struct bytes piece) {
 
 /* ---- taking ---- */
 
+/* Whose logical ids FHIR has: what the door was told behind a colon ("import:NAME"). */
+static struct bytes source_named(const struct vault_entry *entry) {
+    size_t colon = bytes_find(entry->source, ':');
+    return colon == BYTES_NOT_FOUND ? BYTES_NONE : bytes_skip(entry->source, colon + 1);
+}
+
 static enum err translate_body(struct chart_writer *writer, uint64_t index,
                                const struct vault_entry *entry, struct facts_batch *batch) {
-    struct facts_context context = {entry->received_at, &writer->zone, writer->options.otherwise};
+    struct facts_context context = {.received_at = entry->received_at,
+                                    .zone = &writer->zone,
+                                    .otherwise = writer->options.otherwise,
+                                    .source = source_named(entry),
+                                    .authorities = writer->options.authorities,
+                                    .authority_count = writer->options.authority_count};
     struct arena *arena = &writer->message;
     struct bytes body =
         writer->whole ? bytes_from(writer->whole, writer->whole_bytes) : entry->body;
@@ -520,7 +531,11 @@ static enum err take_batch(struct chart_writer *writer, uint64_t index,
     for (size_t i = 0; i < batch->count && !err; i++) {
         const struct facts *facts = &batch->list[i];
         struct key key = {!facts->is_date_doubtful, facts->said, clock_of(entry), index};
-        err = writer_take_facts(writer, facts, &key, feed, entry->received_at, parts, first_part, fault);
+        if (parts & PARTS_NAMELESS)
+            err = writer_take_resource(writer, facts, &key, feed, entry->received_at, fault);
+        if (!err)
+            err = writer_take_facts(writer, facts, &key, feed, entry->received_at, parts, first_part,
+                                    fault);
         first_part += (unsigned)facts->count;
     }
     return err;
@@ -683,6 +698,8 @@ void writer_forget_batch(struct chart_writer *writer) {
     memset(writer->visit_slots, 0, sizeof writer->visit_slots);
     writer->subjects = NULL;
     writer->visits = NULL;
+    writer->edge_ends = NULL;
+    writer->edge_end_count = writer->edge_end_capacity = 0;
 }
 
 enum err chart_writer_commit(struct chart_writer *writer, struct fault *fault) {

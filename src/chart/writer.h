@@ -21,7 +21,10 @@ struct chart_writer {
     struct zone zone;
     uint64_t applied, entry_count, next_subject, next_visit, next_feed;
     int64_t newest_received_at, first_received_at, census_as_of;
-    bool in_batch, edges_changed;
+    bool in_batch;
+    /* Numbers whose merges changed in this batch. */
+    uint64_t *edge_ends;
+    size_t edge_end_count, edge_end_capacity;
     /* The batch: records read or made, found by their number; gone at its end. */
     struct arena batch, message;
     struct subject *subject_slots[SLOTS], *subjects;
@@ -55,6 +58,12 @@ MUST_CHECK enum err writer_feed(struct chart_writer *writer, struct bytes applic
 MUST_CHECK enum err writer_take_facts(struct chart_writer *writer, const struct facts *facts,
                                       const struct key *key, struct feed *feed, int64_t received_at,
                                       unsigned parts, unsigned first_part, struct fault *fault);
+/* resource.c: the resource that the facts are of, and what its deletion takes back. */
+MUST_CHECK enum err writer_take_resource(struct chart_writer *writer, const struct facts *facts,
+                                         const struct key *key, struct feed *feed,
+                                         int64_t received_at, struct fault *fault);
+/* false: no room in the batch. */
+bool writer_edge_changed(struct chart_writer *writer, uint64_t subject);
 /* take.c: the stays that a note lists are let go, as of the key's clock. */
 MUST_CHECK enum err writer_let_go(struct chart_writer *writer, const struct key *key,
                                   struct bytes body, struct fault *fault);

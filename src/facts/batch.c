@@ -10,6 +10,9 @@ enum err facts_from_entry(struct bytes media_type, struct bytes body,
     *batch = (struct facts_batch){arena_array(arena, 1, sizeof *batch->list), 1, INSTANT_NONE};
     if (!batch->list)
         return ERR_LIMIT;
+    if (bytes_starts_with(media_type, BYTES("application/fhir+json")) ||
+        bytes_starts_with(media_type, BYTES("application/fhir+ndjson")))
+        return facts_from_fhir(body, context, arena, batch);
     if (bytes_is(media_type, "application/hl7-v2"))
         return facts_from_hl7(body, context, arena, batch->list);
     *batch->list = (struct facts){

@@ -23,7 +23,7 @@ static size_t fold(struct bytes text, char *out, size_t out_bytes) {
 }
 
 /* The whole text must be one of these: "no known allergy to latex" says something else. */
-static bool says_none_known(struct bytes text) {
+bool says_none_known(struct bytes text) {
     static const char *const statements[] = {
         "nka", "nkda", "nkfa", "nkma", "716186003", "409137002", "no-known-allergies",
         "no-known-medication-allergies", "no known allergies", "no known allergy",

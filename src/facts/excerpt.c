@@ -25,6 +25,7 @@ unsigned facts_part_of(enum fact_kind kind) {
     case FACT_REPORT:
     case FACT_DOCUMENT:
     case FACT_MEDICATION_EVENT:
+    case FACT_RESOURCE:
         break;
     }
     return 0;
@@ -130,6 +131,7 @@ static bool same_fact(const struct fact *a, const struct fact *b) {
     case FACT_REPORT:
     case FACT_DOCUMENT:
     case FACT_MEDICATION_EVENT:
+    case FACT_RESOURCE:
         break;
     }
     return false; /* of no part */

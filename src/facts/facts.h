@@ -1,13 +1,15 @@
-/* facts.h - what a message says: the clinical vocabulary, and its translation from HL7 v2.
+/* facts.h - what a message says: the clinical vocabulary, and its translation from HL7 v2 and from FHIR R4.
  *
  * Shapes     in: one message. out: struct facts, a list of statements about one patient (two for a merge), each with
  *            the standard's field it came from. Empty field: no fact. "" : a fact whose value is "deleted".
+ *            FHIR: struct facts_batch, one struct facts for each resource.
  * Units      instants in microseconds UTC; texts in UTF-8, escapes decoded.
  * Errors     translation never fails for content: what is not understood makes `aside` (why, at which byte), and what was
  *            understood of the rest stands. ERR_LIMIT: the arena is full.
  * Ownership  everything lives in the caller's arena (or the message's bytes).
  * Process    chart. No disk, no clock: the time of receipt is passed in.
- * Source     HL7 v2.1 to v2.8 chapters 2, 3, 4, 7, 9; domain rules of docs/facts.md (order, identity, movements).
+ * Source     HL7 v2.1 to v2.8 chapters 2, 3, 4, 7, 9; FHIR R4 (4.0.1), docs/fhir.md; domain rules of docs/facts.md (order,
+ *            identity, movements).
  */
 #ifndef FACTS_FACTS_H
 #define FACTS_FACTS_H
@@ -163,6 +165,7 @@ struct fact_medication_event {
     enum medication_event_state state;
     struct bytes placer, filler;     /* of the order */
     struct bytes id;                 /* tells it from others of the same order: RXA-2, RXD-1, RXD-7 */
+    bool is_identified;              /* id alone tells it from all others, whatever else changes (FHIR) */
     int64_t at, ended_at;            /* RXA-3, 4; RXD-3; or INSTANT_NONE */
     struct bytes code, system, text; /* RXA-5, RXD-2 */
     struct bytes amount, unit, form, route, site, rate; /* RXA-6, 7, 8; RXR-1, 2; RXA-12 */
@@ -198,7 +201,9 @@ struct fact_movement {
     bool is_update;                  /* ZBE-4 UPDATE: corrects the movement of that id, inserts none */
 };
 struct fact_cancel {
-    enum movement_class class;       /* what is cancelled (A11 cancels ADMIT or REGISTER: class ADMIT) */
+    /* What is cancelled (A11 cancels ADMIT or REGISTER: class ADMIT). 0: every movement whose id begins with movement_id and
+     * that was said earlier, for a source that says all of a stay's movements each time (FHIR). */
+    enum movement_class class;
     struct bytes movement_id;
     int64_t holds;                   /* when what is cancelled took place (EVN-6 of a cancel says that), else said */
 };
@@ -211,9 +216,18 @@ struct fact_visit_merge { /* A50, A51, A42: MRG-5 into PV1-19, of one patient */
     struct fact_identifier loser, survivor;
 };
 
+/* A FHIR resource, understood or not, as it came, so that it can be given back whole. */
+struct fact_resource {
+    struct bytes source;   /* whose logical ids these are */
+    struct bytes type, id; /* its logical id; of one without, its urn:uuid, else a digest of its content */
+    struct bytes json;     /* empty when deleted */
+    uint64_t at;           /* where it stands in the body */
+    bool is_deleted;       /* Bundle.entry.request DELETE */
+};
+
 enum fact_kind { FACT_PATIENT = 1, FACT_IDENTIFIER, FACT_VISIT, FACT_MOVEMENT, FACT_CANCEL, FACT_MERGE, FACT_ALLERGY,
                  FACT_DIAGNOSIS, FACT_REPORT, FACT_DOCUMENT, FACT_ORDER, FACT_MEDICATION_EVENT, FACT_APPOINTMENT,
-                 FACT_VISIT_MERGE };
+                 FACT_VISIT_MERGE, FACT_RESOURCE };
 
 struct fact {
     enum fact_kind kind;
@@ -235,6 +249,7 @@ struct fact {
         struct fact_medication_event *medication_event;
         struct fact_appointment *appointment;
         struct fact_visit_merge visit_merge;
+        struct fact_resource resource;
     };
 };
 
@@ -262,11 +277,23 @@ struct facts {
     const char *warning;
 };
 
+/* What a FHIR Identifier.system is called in CX.4 of the same hospital's HL7 v2 messages. */
+struct facts_authority {
+    struct bytes name, system; /* system: the uri; "urn:oid:" in front may be left out */
+    struct bytes type;         /* of numbers of this system, where the identifier does not say; empty: PI */
+};
 struct facts_context {
     int64_t received_at;
     struct zone *zone;
     enum hl7_charset otherwise; /* the feed's configured set */
+    /* FHIR alone. */
+    struct bytes source; /* whose logical ids the resources have: FACTS_FHIR_SOURCE where nobody says */
+    const struct facts_authority *authorities;
+    size_t authority_count;
 };
+#define FACTS_FHIR_SOURCE "FHIR"
+/* The type of an identifier that is a logical id: a reference, and not a number that people were given. */
+#define FACTS_FHIR_ID_TYPE "FHIR"
 
 /* What an entry says of several patients: one `struct facts` for each, all of one sender. Of what could not be understood at all
  * there is one that says why. */
@@ -306,6 +333,19 @@ MUST_CHECK enum err facts_from_hl7(struct bytes body, const struct facts_context
 MUST_CHECK enum err facts_from_thinned_hl7(const struct hl7_thin *thin, uint64_t entry,
                                            const struct facts_context *context,
                                            struct arena *arena, struct facts *facts);
+
+/* Translate a resource, a Bundle of any kind, or NDJSON. Each resource gives its own facts, in the order they stand in; the first of
+ * them is FACT_RESOURCE. What is no JSON or no resource gives facts without any, that say why. */
+MUST_CHECK enum err facts_from_fhir(struct bytes body, const struct facts_context *context,
+                                    struct arena *arena, struct facts_batch *batch);
+/* What a resource says once it has been deleted: as if it were entered in error. `resource` has its json; of `facts` the
+ * subject, who says it and when are the caller's to set. A Patient says nothing then: who was known stays known. */
+MUST_CHECK enum err facts_from_deleted_fhir(const struct fact_resource *resource,
+                                            const struct facts_context *context, int64_t said,
+                                            struct arena *arena, struct facts *facts);
+/* The id that a resource of this content has where it names none: 32 hex digits and a zero. */
+#define FACTS_FHIR_ID_BYTES 33
+void facts_fhir_id(struct bytes json, char id[FACTS_FHIR_ID_BYTES]);
 
 /* Kinds of facts that may have to outlast the epoch of the entry that states them, as a set; the numbers are part of the
  * vault's format (field `h`). Results and documents are of none. */

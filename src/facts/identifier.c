@@ -11,7 +11,7 @@ static bool is_one_of(struct bytes word, const char *const *words) {
 /* ---- what a number is of ---- */
 
 /* By CX.5, tables 0203 and IHE PAM.fr; types that are not here may be anything. */
-static enum identifier_role role_of_type(struct bytes type) {
+enum identifier_role number_role(struct bytes type) {
     static const struct {
         char type[8];
         uint8_t size;
@@ -32,7 +32,7 @@ static enum identifier_role role_of_type(struct bytes type) {
 }
 
 /* The French national identity number: which of them its authority's OID says. */
-static enum ins_kind ins_kind_of(struct bytes oid) {
+enum ins_kind number_ins(struct bytes oid) {
     static const struct bytes root = {(const uint8_t *)"1.2.250.1.213.1.4.", 18};
     static const char *const last[] = {"8", "9", "10", "11"};
     if (!bytes_starts_with(oid, root))
@@ -58,10 +58,10 @@ bool read_identifier(struct translation *t, struct bytes repetition, struct iden
         time_stated(t, parts[7], &expiry) && expiry.at + 24 * 3600 * US_PER_S <= t->facts->said;
     *out = (struct identifier_read){
         .identifier = {bytes_is_empty(space) ? oid : space, type, number},
-        .ins = ins_kind_of(bytes_is_empty(oid) ? space : oid),
+        .ins = number_ins(bytes_is_empty(oid) ? space : oid),
         .is_expired = is_expired,
     };
-    out->role = out->ins == INS_NONE ? role_of_type(type) : ROLE_INS;
+    out->role = out->ins == INS_NONE ? number_role(type) : ROLE_INS;
     if (out->ins != INS_NONE && !bytes_is_empty(oid))
         out->identifier.authority = oid;
     return true;

@@ -11,6 +11,7 @@
 #define FACTS_TRANSLATE_H
 
 #include "facts/facts.h"
+#include "facts/number.h"
 
 #define FIELDS_MAX 48u
 #define NO_FACT    SIZE_MAX
@@ -154,14 +155,6 @@ struct bytes coded_texts(struct translation *t, unsigned field, const char *betw
 struct bytes coded_codes(struct translation *t, unsigned field, const char *between);
 
 /* ---- identifier.c ---- */
-enum identifier_role {
-    ROLE_UNKNOWN,
-    ROLE_BEST,      /* a hospital's own: PI, MR, MRN, PT */
-    ROLE_STATE,     /* of a State or an insurer: of the person, but not the number a hospital knows them by */
-    ROLE_NO_PERSON, /* of a stay, or for billing, which a family shares */
-    ROLE_INS
-};
-enum ins_kind { INS_NONE, INS_NIR, INS_NIA, INS_TEST, INS_DEMONSTRATION };
 struct identifier_read {
     struct fact_identifier identifier;
     enum identifier_role role;

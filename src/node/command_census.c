@@ -33,7 +33,9 @@ struct census {
 /* A file that says nothing is refused before it becomes an entry. */
 static enum err look_through(struct census *census, struct fault *fault) {
     struct facts_batch batch;
-    struct facts_context context = {sys_now_us(NULL), &census->zone, census->config.characters};
+    struct facts_context context = {.received_at = sys_now_us(NULL),
+                                    .zone = &census->zone,
+                                    .otherwise = census->config.characters};
     enum err err =
         facts_from_census(census->body, &census->given, &context, &census->arena, &batch);
     if (err)

@@ -202,8 +202,9 @@ static bool is_message(const struct vault_entry *entry) {
 
 static struct facts_context context_of(struct restating *restating,
                                        const struct vault_entry *entry) {
-    return (struct facts_context){entry->received_at, &restating->zone,
-                                  restating->config->characters};
+    return (struct facts_context){.received_at = entry->received_at,
+                                  .zone = &restating->zone,
+                                  .otherwise = restating->config->characters};
 }
 
 /* Of a message only what has to stay; where that cannot be told for want of memory, all of it. */

@@ -125,7 +125,9 @@ enum http_step web_document(struct web *web, struct http_request *request, struc
 
 static enum err read_message(struct web *web, struct document_view *view, struct bytes body,
                              struct facts_content **contents, size_t *count, struct fault *fault) {
-    struct facts_context context = {view->entry.received_at, &web->zone, web->options->otherwise};
+    struct facts_context context = {.received_at = view->entry.received_at,
+                                    .zone = &web->zone,
+                                    .otherwise = web->options->otherwise};
     struct facts facts;
     enum err err = facts_contents(body, &context, &web->arena, contents, count, fault);
     if (!err && view->document)

@@ -149,7 +149,7 @@ static void let_go(const struct chart_held *held) {
 
 static void state_again(uint64_t i, unsigned parts) {
     struct stored *s = &entries[i], *again = &entries[entry_count];
-    struct facts_context context = {s->received_at, &zone, HL7_LATIN9};
+    struct facts_context context = {.received_at = s->received_at, .zone = &zone, .otherwise = HL7_LATIN9};
     struct bytes excerpt = bytes_from(s->body, s->size);
     if (!s->is_note)
         must(facts_excerpt(excerpt, parts, &context, &arena, &excerpt), NULL);

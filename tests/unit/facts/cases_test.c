@@ -114,7 +114,7 @@ static void dump_case(struct test_case *c, struct text *out) {
     struct facts facts;
     struct bytes body = guard_copy(&guard, bytes_from(c->message, c->message_bytes));
     enum err err = zone_init(&zone, c->zone, NULL);
-    struct facts_context context = {c->received_at, &zone, c->otherwise};
+    struct facts_context context = {.received_at = c->received_at, .zone = &zone, .otherwise = c->otherwise};
     arena_init(&arena, ARENA_BYTES);
     if (!err)
         err = facts_from_hl7(body, &context, &arena, &facts);

@@ -62,7 +62,7 @@ static void count_facts(const struct facts *facts) {
 static void translate_one(struct bytes message, const char *name) {
     struct facts facts;
     struct text out;
-    struct facts_context context = {1795446000 * US_PER_S, &zone, HL7_LATIN9}; /* 2026-11-23 15:00 */
+    struct facts_context context = {.received_at = 1795446000 * US_PER_S, .zone = &zone, .otherwise = HL7_LATIN9}; /* 2026-11-23 15:00 */
     struct bytes body = guard_copy(&guard, message);
     arena_clear(&arena);
     figures.messages++;

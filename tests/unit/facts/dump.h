@@ -282,6 +282,13 @@ static inline void dump_fact(struct text *out, const struct fact *fact) {
     case FACT_APPOINTMENT:
         dump_appointment(out, fact->appointment);
         break;
+    case FACT_RESOURCE:
+        text_put_format(out, "resource%s", fact->resource.is_deleted ? " deleted" : "");
+        dump_part(out, "type", fact->resource.type);
+        dump_part(out, "id", fact->resource.id);
+        text_put_format(out, " at=%llu bytes=%zu", (unsigned long long)fact->resource.at,
+                        fact->resource.json.size);
+        break;
     case FACT_VISIT_MERGE:
         text_put_string(out, "stay_merge");
         dump_identifier(out, &fact->visit_merge.loser);

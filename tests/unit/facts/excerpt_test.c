@@ -15,7 +15,7 @@
 static struct zone zone;
 static struct guard guard;
 static struct arena arena;
-static const struct facts_context context = {RECEIVED_AT, &zone, HL7_LATIN9};
+static const struct facts_context context = {.received_at = RECEIVED_AT, .zone = &zone, .otherwise = HL7_LATIN9};
 
 static struct bytes excerpt_of(struct bytes body, unsigned parts) {
     struct bytes excerpt = BYTES_NONE;

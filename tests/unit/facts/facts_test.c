@@ -9,7 +9,7 @@ static struct zone zone;
 static char dumped[1 << 16];
 
 static enum err translate(struct bytes body, struct arena *arena, struct facts *facts) {
-    struct facts_context context = {RECEIVED_AT, &zone, HL7_LATIN9};
+    struct facts_context context = {.received_at = RECEIVED_AT, .zone = &zone, .otherwise = HL7_LATIN9};
     return facts_from_hl7(body, &context, arena, facts);
 }
 
@@ -139,7 +139,7 @@ static void test_names(void) {
 /* Thinned with room for everything a message is read as ever; with less, what is cut says so, and sizes are of the whole. */
 static void test_thinned(void) {
     static uint8_t room[4096];
-    struct facts_context context = {RECEIVED_AT, &zone, HL7_LATIN9};
+    struct facts_context context = {.received_at = RECEIVED_AT, .zone = &zone, .otherwise = HL7_LATIN9};
     struct hl7_thin thin;
     struct facts facts;
     struct text out;
