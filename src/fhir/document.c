@@ -81,7 +81,7 @@ static void put(struct json *json, const struct record *record, size_t at) {
     put_begin(json, "DocumentReference", &id, &d->source);
     if (!bytes_is_empty(bytes_trim(d->id))) {
         json_name(json, "masterIdentifier");
-        put_number(json, d->id, NULL);
+        put_order_number(json, d->id, NULL);
     }
     json_member_string(json, "status", status_of(d));
     if (doc_status)

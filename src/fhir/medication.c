@@ -27,8 +27,8 @@ void put_request_numbers(struct json *json, struct bytes placer, struct bytes fi
         return;
     json_name(json, "identifier");
     json_array_begin(json);
-    put_number(json, placer, "PLAC");
-    put_number(json, filler, "FILL");
+    put_order_number(json, placer, "PLAC");
+    put_order_number(json, filler, "FILL");
     json_array_end(json);
 }
 
@@ -45,7 +45,7 @@ void put_request_group(struct json *json, const char *name, struct bytes group) 
     if (bytes_is_empty(bytes_trim(group)))
         return;
     json_name(json, name);
-    put_number(json, group, NULL);
+    put_order_number(json, group, NULL);
 }
 
 void request_facets(const struct record *record, size_t at, struct facets *out) {

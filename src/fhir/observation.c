@@ -234,8 +234,8 @@ static void put_numbers(struct json *json, struct bytes placer, struct bytes fil
         return;
     json_name(json, "identifier");
     json_array_begin(json);
-    put_number(json, placer, "PLAC");
-    put_number(json, filler, "FILL");
+    put_order_number(json, placer, "PLAC");
+    put_order_number(json, filler, "FILL");
     json_array_end(json);
 }
 

@@ -231,7 +231,7 @@ void put_identifier(struct json *json, const struct fact_identifier *identifier,
     json_object_end(json);
 }
 
-void put_number(struct json *json, struct bytes value, const char *kind) {
+void put_order_number(struct json *json, struct bytes value, const char *kind) {
     if (bytes_is_empty(bytes_trim(value)))
         return;
     json_object_begin(json);
@@ -346,7 +346,7 @@ void put_based_on(struct json *json, const char *name, struct bytes placer, cons
     json_object_begin(json);
     json_member_string(json, "type", type);
     json_name(json, "identifier");
-    put_number(json, placer, "PLAC");
+    put_order_number(json, placer, "PLAC");
     json_object_end(json);
     if (is_list)
         json_array_end(json);

@@ -38,7 +38,7 @@ struct bytes system_address(struct bytes system, struct text *room);
 bool is_fhir_code(struct bytes code);
 
 /* An Identifier: `kind` PLAC, FILL, or NULL. */
-void put_number(struct json *json, struct bytes value, const char *kind);
+void put_order_number(struct json *json, struct bytes value, const char *kind);
 void put_identifier(struct json *json, const struct fact_identifier *identifier, const char *use);
 /* The system that an identifier of this authority is given with; empty: none. */
 struct bytes identifier_system(const struct fact_identifier *identifier, struct text *room);
