@@ -45,6 +45,7 @@ struct fhir_token {
 struct fhir_tokens {
     struct fhir_token list[FHIR_TOKENS_MAX];
     size_t count;
+    bool are_asked_for; /* there is a file: with the last token revoked, nobody is let in */
 };
 /* "system/Observation.read", "system/ *.read" (without the blank), .write, .* : false on anything else. */
 bool fhir_scope_read(struct bytes text, struct fhir_scope *scope);

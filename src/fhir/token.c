@@ -133,6 +133,7 @@ enum err fhir_tokens_load(struct fhir_tokens *tokens, struct sys *sys, const cha
         *fault = (struct fault){0};
         return ERR_OK;
     }
+    tokens->are_asked_for = true;
     return err ? err : read_tokens(tokens, bytes_from(buffer, size), fault);
 }
 

@@ -128,12 +128,12 @@ static void refuse(struct visit_of_fhir *v, unsigned status, const char *code, c
 
 /* ---- who asks ---- */
 
-/* Without tokens, whoever is on this machine may read, as with pages. With one, every question needs it, but what is offered
- * (metadata) is nobody's secret. false: refused. */
+/* Before the first token is made, whoever is on this machine may read, as with pages. From then on every question needs
+ * one, but what is offered (metadata) is nobody's secret. false: refused. */
 static bool may_come_in(struct visit_of_fhir *v, const char *path, const struct fhir_tokens *tokens,
                         const struct fhir_token **token) {
     *token = NULL;
-    if (tokens->count == 0 || !strcmp(path, "metadata"))
+    if (!tokens->are_asked_for || !strcmp(path, "metadata"))
         return true;
     *token = fhir_token_find(tokens, http_header(v->request, "Authorization"), v->page->shown_at);
     if (!*token)
