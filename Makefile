@@ -7,7 +7,7 @@ CC     := $(if $(filter default undefined,$(origin CC)),gcc,$(CC))
 BUILD  := build/$(MODE)
 
 # The parts, lowest first: a part may include those before it (tests/house.sh checks).
-PARTS := base formats/hl7 formats/tlog formats/age formats/slip39 formats/fhir formats/base64 formats/rtf formats/cda vault facts chart paper roles feeds web simulate node
+PARTS := base formats/hl7 formats/tlog formats/age formats/slip39 formats/fhir formats/base64 formats/rtf formats/cda vault facts chart fhir paper roles feeds web simulate node
 
 PACKAGES := libsodium libxml-2.0 nettle libzstd sqlite3 libmicrohttpd jansson libseccomp libbsd pangocairo
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)

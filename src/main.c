@@ -46,6 +46,9 @@ static const struct command {
      "make the chart again from the vault; or, into FILE, as of a moment of the past: both limits are inclusive"},
     {"retry", node_retry_command, "retry DIR [ENTRY...] [--dry-run] [--json]",
      "translate again what was set aside; if some of it is understood now, the chart is made again with it"},
+    {"token", node_token_command,
+     "token DIR create --name NAME --scope SCOPE[,SCOPE...] [--days D] | list | revoke ID",
+     "who may ask the FHIR pages; a token is shown once"},
     {"role", node_role_command, NULL, NULL},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -140,6 +140,11 @@ void json_put_u64(struct json *json, uint64_t value) {
     text_put_u64(json->text, value);
 }
 
+void json_put_raw(struct json *json, struct bytes value) {
+    before_value(json);
+    text_put(json->text, value);
+}
+
 void json_put_bool(struct json *json, bool value) {
     before_value(json);
     text_put_string(json->text, value ? "true" : "false");

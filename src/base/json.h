@@ -31,6 +31,8 @@ void json_put_bytes(struct json *json, struct bytes value);
 void json_put_string(struct json *json, const char *value);
 void json_put_i64(struct json *json, int64_t value);
 void json_put_u64(struct json *json, uint64_t value);
+/* A value that is JSON already: a number kept exactly, a document kept whole. The caller answers for its form. */
+void json_put_raw(struct json *json, struct bytes value);
 void json_put_bool(struct json *json, bool value);
 void json_put_null(struct json *json);
 /* Name and value at once. An empty value is written as null by json_member_bytes. */

@@ -22,7 +22,7 @@
 #include "facts/facts.h"
 #include "vault/vault.h"
 
-#define CHART_SCHEMA_VERSION     4
+#define CHART_SCHEMA_VERSION     5
 #define CHART_TRANSLATOR_VERSION 5
 
 /* ---- generations: DIR/chart/<generation>.db, DIR/chart/current names the one in use ---- */
@@ -132,9 +132,12 @@ struct chart_dispute {
 
 enum allergy_statement { ALLERGIES_NOT_RECORDED, ALLERGIES_NONE_KNOWN, ALLERGIES_LISTED };
 
+/* Under which of a person's numbers a thing was first said, in what follows `member`: 0: chart_patient's main, n: merged[n - 1].
+ * What is named after it keeps its name when numbers are merged. */
 struct chart_allergy {
     struct bytes code, system, text, kind, severity, reaction, identified_at;
     struct bytes feed;   /* who says so */
+    size_t member;
     struct chart_source source;
 };
 
@@ -158,6 +161,7 @@ struct chart_patient {   /* the banner */
 
 struct chart_stay {
     struct fact_identifier visit;
+    size_t member;
     struct bytes class, attending, service, reason;
     bool is_present;
     bool is_place_stated;       /* known only from a message that is no movement */
@@ -201,6 +205,18 @@ MUST_CHECK enum err chart_census(struct chart_reader *reader, struct arena *aren
 
 MUST_CHECK enum err chart_patient(struct chart_reader *reader, struct arena *arena, uint64_t id,
                                   struct chart_patient *out, struct fault *fault);
+/* A number of a patient as 16 hex digits and more, the same in every chart and no secret: of SHA-256 over its authority, type
+ * and number, each after its size (32 bits). `hex` gets 64 digits and a zero. */
+void chart_name_identifier(const struct fact_identifier *identifier, char hex[65]);
+/* The person that has, or had, the number whose name begins with these 16 digits, and which member it is. ERR_NOT_FOUND. */
+MUST_CHECK enum err chart_find_name(struct chart_reader *reader, struct bytes hex16, uint64_t *id,
+                                    size_t *member, struct fault *fault);
+/* Survivors after `after`, by id, at most ids_max; `present_only`: those who have a bed now. */
+MUST_CHECK enum err chart_persons(struct chart_reader *reader, uint64_t after, bool present_only,
+                                  uint64_t *ids, size_t ids_max, size_t *count, struct fault *fault);
+/* The places that have a patient now, each once, by unit, room, bed. */
+MUST_CHECK enum err chart_places(struct chart_reader *reader, struct arena *arena,
+                                 struct fact_place **places, size_t *count, struct fault *fault);
 /* By any of a person's numbers (number alone, or all three; empty members match anything). Gives the survivor's ids, at
  * most ids_max; *count may be larger. */
 MUST_CHECK enum err chart_find_identifier(struct chart_reader *reader, const struct fact_identifier *wanted,
@@ -246,6 +262,7 @@ struct chart_report {
     enum result_status status;
     int64_t collected_at, reported_at;
     struct bytes feed;
+    size_t member;
     struct chart_result *results;
     size_t result_count;
     struct chart_source source;
@@ -261,6 +278,8 @@ struct chart_diagnosis {
     int64_t at;
     bool is_problem; /* of the problem list */
     bool is_deleted; /* it was taken back: pages leave it out */
+    struct bytes agent; /* what tells it from the patient's others */
+    size_t member;
     struct chart_source source;
 };
 MUST_CHECK enum err chart_diagnoses(struct chart_reader *reader, struct arena *arena, uint64_t id,
@@ -271,6 +290,7 @@ struct chart_document {
     int64_t at;
     bool is_replaced, is_cancelled;
     bool is_replacement, is_addendum; /* of parent_id: stands instead of it; beside it */
+    size_t member;
     struct chart_source source;
 };
 MUST_CHECK enum err chart_documents(struct chart_reader *reader, struct arena *arena, uint64_t id,
@@ -290,6 +310,7 @@ struct chart_steps {
 struct chart_order {
     struct fact_order fact; /* what all statements say together */
     struct bytes feed;      /* of the last one */
+    size_t member;
     struct chart_steps steps;
     struct chart_source source;
 };
@@ -302,6 +323,7 @@ bool chart_order_stands(const struct chart_order *order, int64_t at);
 struct chart_medication_event {
     struct fact_medication_event fact;
     struct bytes feed;
+    size_t member;
     struct chart_source source;
 };
 /* Newest first; those taken back are among them. */
@@ -312,6 +334,7 @@ MUST_CHECK enum err chart_medication_events(struct chart_reader *reader, struct 
 struct chart_appointment {
     struct fact_appointment fact;
     struct bytes feed;
+    size_t member;
     struct chart_steps steps;
     struct chart_source source;
 };
@@ -340,6 +363,9 @@ MUST_CHECK enum err chart_resources_of(struct chart_reader *reader, struct arena
 MUST_CHECK enum err chart_resources_loose(struct chart_reader *reader, struct arena *arena, struct bytes type,
                                           struct bytes after_id, struct bytes after_source, size_t count_max,
                                           struct chart_resource **out, size_t *count, struct fault *fault);
+
+/* Does every word of `query` begin a word of `name`? Accents, case and hyphens are forgiven. */
+bool chart_name_has(struct bytes name, struct bytes query);
 
 struct chart_hit {
     struct chart_patient patient;

@@ -14,13 +14,16 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_SUBJECT_FIND] = "SELECT id, record FROM subject WHERE number = ?1 AND authority = ?2 AND type = ?3",
     [SQL_SUBJECT_GET] = "SELECT authority, type, number, record FROM subject WHERE id = ?1",
     [SQL_SUBJECT_PUT] =
-        "INSERT INTO subject (id, authority, type, number, person, record) VALUES (?1, ?2, ?3, ?4, ?1, ?5) "
+        "INSERT INTO subject (id, authority, type, number, person, record, name) VALUES (?1, ?2, ?3, ?4, ?1, ?5, ?6) "
         "ON CONFLICT (id) DO UPDATE SET record = excluded.record",
     [SQL_SUBJECT_PERSON_SET] = "UPDATE subject SET person = ?2 WHERE id = ?1",
     [SQL_SUBJECT_PERSON] = "SELECT person FROM subject WHERE id = ?1",
     [SQL_SUBJECT_BY_NUMBER] = "SELECT person, authority, type FROM subject WHERE number = ?1",
     [SQL_SUBJECT_MEMBERS] = "SELECT id FROM subject WHERE person = ?1 AND person <> id ORDER BY id",
     [SQL_SUBJECT_ALL] = "SELECT id FROM subject WHERE person = id AND id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_SUBJECT_PRESENT] = "SELECT DISTINCT person FROM census WHERE person > ?1 ORDER BY person LIMIT ?2",
+    [SQL_SUBJECT_NAMED] = "SELECT id, person FROM subject WHERE name = ?1",
+    [SQL_PLACES] = "SELECT DISTINCT ward, room, bed FROM census ORDER BY ward, room, bed",
     [SQL_SUBJECT_RECORDS] = "SELECT record FROM subject",
     [SQL_SUBJECT_COUNT] = "SELECT max(id) - (SELECT count(*) FROM subject WHERE person <> id) FROM subject",
     [SQL_ALIAS_PUT] = "INSERT OR IGNORE INTO alias (number, authority, type, subject) VALUES (?1, ?2, ?3, ?4)",
@@ -68,7 +71,7 @@ static const char *const texts[SQL_COUNT] = {
         "sure = excluded.sure, said = excluded.said, clock = excluded.clock, entry = excluded.entry, "
         "record = excluded.record WHERE (excluded.sure, excluded.said, excluded.clock, excluded.entry) >= "
         "(sure, said, clock, entry)",
-    [SQL_DIAGNOSES_OF] = "SELECT said, entry, record FROM diagnosis WHERE subject = ?1 ORDER BY said DESC, agent",
+    [SQL_DIAGNOSES_OF] = "SELECT said, entry, record, agent FROM diagnosis WHERE subject = ?1 ORDER BY said DESC, agent",
     [SQL_DOCUMENT_PUT] =
         "INSERT INTO document (subject, document, sure, said, clock, entry, record) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (subject, document) DO UPDATE SET "

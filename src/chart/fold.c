@@ -214,16 +214,22 @@ static bool same_agent(const struct chart_allergy *a, const struct chart_allergy
            bytes_equal(a->reaction, b->reaction);
 }
 
-static bool is_listed_already(const struct chart_patient *patient, const struct chart_allergy *allergy) {
-    for (size_t i = 0; i < patient->allergy_count; i++)
-        if (same_agent(&patient->allergies[i], allergy))
-            return true;
+/* It keeps the number that it was said under first. */
+static bool is_listed_already(struct chart_patient *patient, const struct chart_allergy *allergy) {
+    for (size_t i = 0; i < patient->allergy_count; i++) {
+        struct chart_allergy *listed = &patient->allergies[i];
+        if (!same_agent(listed, allergy))
+            continue;
+        if (allergy->source.said < listed->source.said)
+            listed->member = allergy->member;
+        return true;
+    }
     return false;
 }
 
 /* One stored statement; only what stands is listed. "None known" never hides an allergy that another source lists. */
 static enum err take_allergy(struct chart_patient *patient, sqlite3_stmt *row, struct arena *arena,
-                             size_t capacity, uint64_t *feed) {
+                             size_t member, size_t capacity, uint64_t *feed) {
     struct chart_allergy allergy = {0};
     struct unpack in = {arena_copy(arena, db_column_bytes(row, 3)), false};
     enum allergy_action action = (enum allergy_action)unpack_u64(&in);
@@ -238,6 +244,7 @@ static enum err take_allergy(struct chart_patient *patient, sqlite3_stmt *row, s
         return ERR_CORRUPT;
     if (action == ALLERGY_NONE_KNOWN && patient->allergy_statement == ALLERGIES_NOT_RECORDED)
         patient->allergy_statement = ALLERGIES_NONE_KNOWN;
+    allergy.member = member;
     if ((action != ALLERGY_ADD && action != ALLERGY_UPDATE) || is_listed_already(patient, &allergy) ||
         patient->allergy_count == capacity)
         return ERR_OK;
@@ -260,7 +267,7 @@ static enum err gather_allergies(struct db *db, const struct person *person, str
         while (!(err = db_next(db, rows, fault))) {
             uint64_t feed;
             size_t before = patient->allergy_count;
-            err = take_allergy(patient, rows, arena, ALLERGIES_MAX, &feed);
+            err = take_allergy(patient, rows, arena, m, ALLERGIES_MAX, &feed);
             if (err) {
                 sqlite3_reset(rows);
                 return fault_set(fault, err, "an allergy cannot be read");
@@ -447,6 +454,13 @@ static enum err merge_visits(struct visit **list, size_t *count, struct arena *a
     return ERR_OK;
 }
 
+static size_t member_of(const struct person *person, uint64_t subject) {
+    for (size_t m = 0; m < person->member_count; m++)
+        if (person->members[m] == subject)
+            return m;
+    return 0;
+}
+
 enum err fold_stays(struct db *db, const struct person *person, struct arena *arena,
                     struct chart_stay **stays, struct visit ***visits, size_t *count,
                     struct fault *fault) {
@@ -481,6 +495,7 @@ enum err fold_stays(struct db *db, const struct person *person, struct arena *ar
         return fault_set(fault, ERR_LIMIT, "too much for one page");
     for (size_t i = 0; i < *count; i++) {
         visit_work_out(list[i], &out[i]);
+        out[i].member = member_of(person, list[i]->subject);
         enum err err = stay_disputes(db, list[i], arena, &out[i], fault);
         if (err)
             return err;
@@ -629,12 +644,16 @@ static enum err make_report(struct statement *statements, size_t count, struct a
         if (compare_strength(statements[i].report, statements[i].report->fact.status, head,
                              head->fact.status) > 0)
             head = statements[i].report;
+    const struct stored_report *first = statements[0].report;
+    for (size_t i = 1; i < count; i++)
+        if (key_compare(&statements[i].report->key, &first->key) < 0)
+            first = statements[i].report;
     const struct fact_report *fact = &head->fact;
     *out = (struct chart_report){
         .placer = fact->placer, .filler = fact->filler, .code = fact->code, .system = fact->system,
         .text = fact->text, .requester = fact->requester, .notes = fact->notes, .status = fact->status,
         .collected_at = fact->collected_at, .reported_at = fact->reported_at,
-        .source = {head->key.entry, head->key.said},
+        .source = {head->key.entry, head->key.said}, .member = first->member,
     };
     struct folded *folded = arena_array(arena, count, sizeof *folded);
     if (!folded)
@@ -667,7 +686,7 @@ struct loaded {
     size_t count, capacity, observation_count;
 };
 
-static enum err load_reports(struct db *db, uint64_t subject, int64_t since, struct arena *arena,
+static enum err load_reports(struct db *db, uint64_t subject, size_t member, int64_t since, struct arena *arena,
                              struct loaded *loaded, struct fault *fault) {
     sqlite3_stmt *rows = db_statement(db, SQL_REPORTS_OF, fault);
     enum err err;
@@ -690,6 +709,7 @@ static enum err load_reports(struct db *db, uint64_t subject, int64_t since, str
             sqlite3_reset(rows);
             return fault_set(fault, err, "a result cannot be read");
         }
+        report->member = member;
         loaded->reports[loaded->count++] = report;
         loaded->observation_count += report->fact.observation_count ? report->fact.observation_count : 1;
     }
@@ -753,7 +773,7 @@ enum err fold_results(struct db *db, const struct person *person, struct arena *
     /* What stood before may be older than what is asked for. */
     int64_t from = since == INSTANT_NONE ? INT64_MIN : since - RESULT_LOOKBACK_US;
     for (size_t m = 0; m < person->member_count; m++) {
-        enum err err = load_reports(db, person->members[m], from, arena, &loaded, fault);
+        enum err err = load_reports(db, person->members[m], m, from, arena, &loaded, fault);
         if (err)
             return err;
     }

@@ -339,6 +339,8 @@ enum err chart_diagnoses(struct chart_reader *reader, struct arena *arena, uint6
             struct chart_diagnosis *d = &(*out)[(*diagnosis_count)++];
             struct unpack in = {arena_copy(arena, db_column_bytes(rows, 2)), false};
             *d = (struct chart_diagnosis){
+                .member = m,
+                .agent = arena_copy(arena, db_column_bytes(rows, 3)),
                 .source = {(uint64_t)sqlite3_column_int64(rows, 1), sqlite3_column_int64(rows, 0)}};
             d->code = unpack_bytes(&in);
             d->system = unpack_bytes(&in);
@@ -401,6 +403,7 @@ enum err chart_documents(struct chart_reader *reader, struct arena *arena, uint6
             struct unpack in = {arena_copy(arena, db_column_bytes(rows, 3)), false};
             *d = (struct chart_document){
                 .id = arena_copy(arena, db_column_bytes(rows, 0)),
+                .member = m,
                 .source = {(uint64_t)sqlite3_column_int64(rows, 2), sqlite3_column_int64(rows, 1)}};
             document_unpack(d, &in);
             (*document_count)++;

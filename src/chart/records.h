@@ -126,6 +126,7 @@ bool identifier_is(const struct fact_identifier *a, const struct fact_identifier
 struct stored_report {
     struct key key;
     uint64_t feed;
+    size_t member; /* of its person, at reading */
     struct fact_report fact;
 };
 void report_pack(const struct stored_report *report, struct text *out);

@@ -18,8 +18,10 @@ CREATE TABLE subject (
     authority TEXT NOT NULL, type TEXT NOT NULL, number TEXT NOT NULL,
     person INTEGER NOT NULL,
     record BLOB NOT NULL,
+    name INTEGER NOT NULL, -- the first 64 bits of chart_name_identifier
     UNIQUE (number, authority, type)
 );
+CREATE INDEX subject_name ON subject (name);
 CREATE INDEX subject_person ON subject (person) WHERE person <> id;
 
 -- Other numbers of a subject: of the stay it is not, of the State, of other systems.

@@ -141,13 +141,15 @@ struct said {
     struct statement s;
     size_t group;
     unsigned part; /* its place in what its entry says */
+    size_t member; /* of its person */
 };
 struct saids {
     struct said *list;
     size_t count, capacity;
 };
 
-static enum err take_row(struct saids *saids, sqlite3_stmt *row, struct arena *arena) {
+static enum err take_row(struct saids *saids, sqlite3_stmt *row, size_t member,
+                         struct arena *arena) {
     if (saids->count == saids->capacity) {
         size_t capacity = saids->capacity ? saids->capacity * 2 : 32;
         struct said *larger =
@@ -161,6 +163,7 @@ static enum err take_row(struct saids *saids, sqlite3_stmt *row, struct arena *a
     }
     struct said *said = &saids->list[saids->count++];
     said->part = (unsigned)sqlite3_column_int64(row, 1);
+    said->member = member;
     return statement_unpack(&said->s, db_column_bytes(row, 0), arena);
 }
 
@@ -181,7 +184,7 @@ static enum err read_statements(struct db *db, const struct person *person,
         db_bind_i64(rows, 1, (int64_t)person->members[m]);
         db_bind_i64(rows, 2, kind);
         while (!(err = db_next(db, rows, fault)))
-            if ((err = take_row(saids, rows, arena))) {
+            if ((err = take_row(saids, rows, m, arena))) {
                 sqlite3_reset(rows);
                 return fault_set(fault, err, "what was said of a patient cannot be read");
             }
@@ -370,7 +373,8 @@ static enum err add_order(struct orders *orders, const struct saids *saids, size
         return fault_set(orders->fault, ERR_LIMIT, "too much for one page");
     struct statement together;
     struct chart_order *order = &orders->list[orders->count++];
-    *order = (struct chart_order){.fact = order_together(saids, from, to, code, &together)};
+    *order = (struct chart_order){.fact = order_together(saids, from, to, code, &together),
+                                  .member = saids->list[from].member};
     order->source = (struct chart_source){together.key.entry, together.key.said};
     enum err err =
         fold_feed_name(orders->db, orders->arena, together.feed, &order->feed, orders->fault);
@@ -503,12 +507,15 @@ enum err fold_medication_events(struct db *db, const struct person *person, stru
     *list = arena_array(arena, saids.count, sizeof **list);
     if (saids.count && !*list)
         return fault_set(fault, ERR_LIMIT, "too much for one page");
-    for (size_t i = 0; i < saids.count && !err; i++) {
+    for (size_t i = 0, first = 0; i < saids.count && !err; i++) {
         const struct statement *s = &saids.list[i].s;
         if (i + 1 < saids.count && compare_what(&saids.list[i], &saids.list[i + 1]) == 0)
             continue; /* the next one is of the same, and later */
+        size_t member = saids.list[first].member;
+        first = i + 1;
         struct chart_medication_event *event = &(*list)[(*count)++];
         *event = (struct chart_medication_event){.fact = s->event,
+                                                 .member = member,
                                                  .source = {s->key.entry, s->key.said}};
         err = fold_feed_name(db, arena, s->feed, &event->feed, fault);
     }
@@ -530,6 +537,7 @@ static enum err add_appointment(struct db *db, struct arena *arena, const struct
     }
     together.appointment.state = state;
     *out = (struct chart_appointment){.fact = together.appointment,
+                                      .member = saids->list[from].member,
                                       .source = {together.key.entry, together.key.said}};
     enum err err = fold_feed_name(db, arena, together.feed, &out->feed, fault);
     return err ? err : put_steps(db, arena, saids, from, to, BYTES_NONE, &out->steps, fault);

@@ -100,3 +100,29 @@ enum err words_of(struct bytes text, bool with_joined, word_take take, void *own
         err = give(&joined, take, owner);
     return err;
 }
+
+/* ---- a name and a query ---- */
+
+struct sought { /* a word of the query, and whether a word of the name begins with it */
+    struct bytes name, word;
+    bool is_found, has_all;
+};
+
+static enum err look_at(void *owner, struct bytes word) {
+    struct sought *sought = owner;
+    sought->is_found = sought->is_found || bytes_starts_with(word, sought->word);
+    return ERR_OK;
+}
+
+static enum err look_for(void *owner, struct bytes word) {
+    struct sought *sought = owner;
+    struct sought one = {.word = word};
+    enum err err = words_of(sought->name, true, look_at, &one);
+    sought->has_all = sought->has_all && one.is_found;
+    return err;
+}
+
+bool chart_name_has(struct bytes name, struct bytes query) {
+    struct sought sought = {.name = name, .has_all = true};
+    return !words_of(query, false, look_for, &sought) && sought.has_all;
+}

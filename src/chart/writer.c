@@ -273,6 +273,7 @@ static enum err insert_subject(struct chart_writer *writer, struct subject *subj
     db_bind_bytes(put, 3, subject->identifier.type);
     db_bind_bytes(put, 4, subject->identifier.number);
     db_bind_blob(put, 5, BYTES_NONE);
+    db_bind_i64(put, 6, names_number(&subject->identifier));
     subject->is_new = subject->is_dirty = true;
     return db_run(&writer->db, put, fault);
 }
@@ -629,6 +630,7 @@ static enum err write_subjects(struct chart_writer *writer, struct fault *fault)
         db_bind_bytes(put, 3, subject->identifier.type);
         db_bind_bytes(put, 4, subject->identifier.number);
         db_bind_blob(put, 5, text_bytes(&record));
+        db_bind_i64(put, 6, 0); /* it was given when the row was made */
         enum err err = record.full ? fault_set(fault, ERR_LIMIT, "a patient's record is too large")
                                    : db_run(&writer->db, put, fault);
         if (err)

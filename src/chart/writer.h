@@ -74,4 +74,8 @@ MUST_CHECK enum err writer_derive_all(struct chart_writer *writer, struct fault 
 /* The records of the batch go; they have been written. */
 void writer_forget_batch(struct chart_writer *writer);
 
+/* ---- names.c ---- */
+/* The first 64 bits of an identifier's name, as the table of subjects keeps them. */
+int64_t names_number(const struct fact_identifier *identifier);
+
 #endif

@@ -2,6 +2,7 @@
 #include "node/node.h"
 
 #include "chart/chart.h"
+#include "fhir/fhir.h"
 #include "feeds/feeds.h"
 #include "node/options.h"
 #include "node/passphrase.h"
@@ -37,10 +38,10 @@ static const char serve_usage[] = "serve DIR [--mllp [ADDR:]PORT] [--web [ADDR:]
 static enum err make_site(const char *dir, const struct config *config,
                           const struct recovery *recovery, const char *sheets,
                           struct fault *fault) {
-    static const char *const parts[] = {"run", "chart", "cache"};
+    static const char *const parts[] = {"run", "chart", "cache", FHIR_ACCESS_DIR};
     char path[SITE_PATH_BYTES], origin[CONFIG_VALUE_BYTES * 2 + 32];
     enum err err = sys_make_dirs(NULL, dir, 0750, fault);
-    for (size_t i = 0; i < 3 && !err; i++) {
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && !err; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, parts[i]);
         err = sys_make_dirs(NULL, path, 0700, fault);
     }
@@ -199,7 +200,12 @@ static int serve(const char *dir, struct config *config, const char *mllp, const
     struct fault fault = {0};
     struct supervisor_options options = {.site_dir = dir, .config = config, .mllp_fd = -1, .web_fd = -1};
     int lock_fd = -1;
+    char access_dir[PATH_MAX + 16];
     enum err err = site_lock(NULL, dir, &lock_fd, &fault);
+    /* A site of an older version has none, and the web role can reach only what is there when it begins. */
+    snprintf(access_dir, sizeof access_dir, "%s/" FHIR_ACCESS_DIR, dir);
+    if (!err)
+        err = sys_make_dirs(NULL, access_dir, 0700, &fault);
     if (!err)
         err = unlock_keys(dir, unlocking, &fault);
     if (!err)

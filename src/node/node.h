@@ -20,6 +20,7 @@ int node_key_command(int argc, char **argv);
 int node_cat_command(int argc, char **argv);
 int node_chart_command(int argc, char **argv);
 int node_rebuild_command(int argc, char **argv);
+int node_token_command(int argc, char **argv);
 /* Not for people: `veilleuse role NAME DIR ...`, started by the supervisor. */
 int node_role_command(int argc, char **argv);
 

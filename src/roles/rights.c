@@ -23,7 +23,8 @@ static const struct right *rights_of(enum role role) {
     static const struct right open[RIGHTS_MAX] = {{"vault", false}, {"keys", false}};
     static const struct right chart[RIGHTS_MAX] = {{"chart", true}, {"/usr/share/zoneinfo", false}};
     /* SQLite's readers share a file of locks with the writer. */
-    static const struct right web[RIGHTS_MAX] = {{"chart", true}, {"/usr/share/zoneinfo", false}};
+    static const struct right web[RIGHTS_MAX] = {
+        {"chart", true}, {"access", false}, {"/usr/share/zoneinfo", false}};
     static const struct right none[RIGHTS_MAX];
     switch (role) {
     case ROLE_COMMIT:

@@ -67,6 +67,8 @@ static struct MHD_Response *make_response(const struct http_answer *answer) {
         MHD_add_response_header(response, "Location", answer->location);
     if (answer->set_cookie)
         MHD_add_response_header(response, "Set-Cookie", answer->set_cookie);
+    for (size_t i = 0; i < answer->field_count; i++)
+        MHD_add_response_header(response, answer->fields[i].name, answer->fields[i].value);
     return response;
 }
 
@@ -177,6 +179,24 @@ const char *http_path(const struct http_request *request) {
 
 const char *http_argument(const struct http_request *request, const char *name) {
     return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+struct arguments {
+    http_take_argument take;
+    void *owner;
+};
+
+static enum MHD_Result on_argument(void *owner, enum MHD_ValueKind kind, const char *name,
+                                   const char *value) {
+    const struct arguments *arguments = owner;
+    (void)kind;
+    arguments->take(arguments->owner, name, value ? value : "");
+    return MHD_YES;
+}
+
+void http_each_argument(const struct http_request *request, http_take_argument take, void *owner) {
+    struct arguments arguments = {take, owner};
+    MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, on_argument, &arguments);
 }
 
 const char *http_header(const struct http_request *request, const char *name) {

@@ -16,22 +16,28 @@
 struct http;
 struct http_request; /* opaque to handlers: asked by functions */
 
+struct http_field {
+    const char *name, *value;
+};
 struct http_answer {
     unsigned status;
-    const char *type;      /* text/html; charset=utf-8 */
+    const char *type; /* text/html; charset=utf-8 */
     struct bytes body;
-    const char *location;  /* of a redirection */
+    const char *location; /* of a redirection */
     const char *set_cookie;
     bool is_static;        /* may be kept by the browser; everything else is no-store */
     const char *policy;      /* Content-Security-Policy; NULL: that of pages */
     const char *disposition; /* Content-Disposition; NULL: none */
+    const struct http_field *fields; /* more headers */
+    size_t field_count;
 };
 
 enum http_step { HTTP_ANSWERED, HTTP_WAIT };
-typedef enum http_step (*http_handler)(void *owner, struct http_request *request, struct http_answer *answer);
+typedef enum http_step (*http_handler)(void *owner, struct http_request *request,
+                                       struct http_answer *answer);
 
-MUST_CHECK enum err http_open(struct http **http, struct loop *loop, int listen_fd, http_handler handler,
-                              void *owner, struct fault *fault);
+MUST_CHECK enum err http_open(struct http **http, struct loop *loop, int listen_fd,
+                              http_handler handler, void *owner, struct fault *fault);
 void http_close(struct http *http);
 /* Once a round: timeouts of connections. */
 void http_round(struct http *http);
@@ -39,6 +45,9 @@ void http_round(struct http *http);
 const char *http_path(const struct http_request *request);
 /* Of the query, decoded; NULL when absent. */
 const char *http_argument(const struct http_request *request, const char *name);
+/* Each argument of the query, decoded, in order, also those of one name. */
+typedef void (*http_take_argument)(void *owner, const char *name, const char *value);
+void http_each_argument(const struct http_request *request, http_take_argument take, void *owner);
 /* NULL when absent. */
 const char *http_header(const struct http_request *request, const char *name);
 const char *http_cookie(const struct http_request *request, const char *name);

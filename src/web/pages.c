@@ -404,7 +404,9 @@ void web_finish_entry(struct web *web, struct waiting *waiting, unsigned status)
     begin_page(web);
     web_page_init(web, &page, waiting->language[0] == 'e' ? "en" : "fr", theme_named(waiting->theme),
                   waiting->path);
-    if (waiting->what != WAITING_ENTRY && (status == 200 || status == 413)) {
+    if (waiting->what == WAITING_BINARY) {
+        web_finish_binary(web, waiting, status, &answer);
+    } else if (waiting->what != WAITING_ENTRY && (status == 200 || status == 413)) {
         web_finish_document(web, waiting, &page, &answer);
     } else if (status == 200) {
         struct bytes body = waiting_body(waiting);
@@ -536,10 +538,10 @@ enum http_step web_answer(void *owner, struct http_request *request, struct http
     if (web->chart && chart_reader_begin(web->chart, &v.fault))
         trace_fault("the chart cannot be read", &v.fault);
     web_page_init(web, &v.page, language_of(request), theme_named(http_cookie(request, "theme")), path);
-    enum http_step step = route(&v);
+    enum http_step step = web_is_fhir(path) ? web_fhir(web, request, answer, &v.page) : route(&v);
     if (web->chart)
         chart_reader_end(web->chart);
-    if (web->out.full)
+    if (web->out.full && !web_is_fhir(path))
         show_error(&v, 500, "Not now", "This page is too large to be shown whole.");
     answer->body = text_bytes(&web->out);
     return step;

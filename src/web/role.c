@@ -24,6 +24,7 @@ static void open_chart(struct web *web) {
     }
     chart_reader_close(web->chart);
     web->chart = reader;
+    web->generation = generation;
 }
 
 static void web_chart(struct role_life *life, uint64_t generation) {
@@ -213,6 +214,7 @@ int web_role_main(const struct web_options *options) {
         return err_exit_code(err);
     }
     arena_init(&web->arena, ARENA_BYTES_MAX);
+    arena_init(&web->record, ARENA_BYTES_MAX);
     web->life.owner = web;
     web->life.on_frame = web_frame;
     web->life.on_listen = web_listen;

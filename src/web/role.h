@@ -7,16 +7,17 @@
 #include "web/views.h"
 #include "web/web.h"
 
-#define WAITING_MAX      64u
-#define ENTRY_SHOWN_MAX  65536u
-#define PAGE_BYTES_MAX   ((size_t)4 << 20)
-#define ARENA_BYTES_MAX  ((size_t)64 << 20)
+#define WAITING_MAX     64u
+#define ENTRY_SHOWN_MAX 65536u
+#define PAGE_BYTES_MAX  ((size_t)4 << 20)
+#define ARENA_BYTES_MAX ((size_t)64 << 20)
 
 /* A document is looked into as a whole: so large may its entry be, and so much is held for all that wait. */
 #define DOCUMENT_BYTES_MAX  ((size_t)32 << 20)
 #define DOCUMENTS_BYTES_MAX ((size_t)64 << 20)
 
-enum waiting_for { WAITING_ENTRY, WAITING_DOCUMENT /* its page */, WAITING_FILE /* in it, or its bytes */ };
+enum waiting_for { WAITING_ENTRY, WAITING_DOCUMENT /* its page */, WAITING_FILE /* in it, or its bytes */,
+                   WAITING_BINARY /* no page: of /fhir */ };
 
 /* A page that waits for an entry from open. */
 struct waiting {
@@ -29,6 +30,7 @@ struct waiting {
     uint64_t patient;
     unsigned file;         /* which of the document's, from 0 */
     bool is_raw, is_inner; /* as bytes to be kept; what a CDA document holds */
+    bool is_pretty;        /* a Binary, laid out */
     char language[8], theme[8], path[96];
     char source[200], media_type[300];
     uint8_t *body;         /* ENTRY_SHOWN_MAX, kept */
@@ -41,10 +43,12 @@ struct web {
     struct http *http;
     struct zone zone;
     struct chart_reader *chart;
+    uint64_t generation;      /* of the chart that is open */
     struct chart_as_of as_of; /* of a viewer's chart; at INSTANT_NONE in a node */
     struct node_state state;
     struct arena arena;
-    char *page_buffer; /* PAGE_BYTES_MAX, used again for each page: never zeroed */
+    struct arena record; /* one patient's record, for /fhir */
+    char *page_buffer;   /* PAGE_BYTES_MAX, used again for each page: never zeroed */
     struct text out;
     struct waiting waiting[WAITING_MAX];
 };
@@ -65,5 +69,11 @@ bool web_is_document_path(const char *rest);
 enum http_step web_document(struct web *web, struct http_request *request, struct page *page, const char *rest,
                             bool *is_found, struct fault *fault);
 void web_finish_document(struct web *web, struct waiting *waiting, struct page *page, struct http_answer *answer);
+
+/* fhir.c: an answer for each path below /fhir. `page` knows the age of the data. */
+bool web_is_fhir(const char *path);
+enum http_step web_fhir(struct web *web, struct http_request *request, struct http_answer *answer,
+                        const struct page *page);
+void web_finish_binary(struct web *web, struct waiting *waiting, unsigned status, struct http_answer *answer);
 
 #endif
