@@ -152,6 +152,7 @@ enum err writer_take_resource(struct chart_writer *writer, const struct facts *f
     enum err err = find_row(writer, resource, &row, &found, fault);
     if (!err && resource->is_deleted)
         err = take_deletion(writer, resource, &row, key, feed, received_at, fault);
+    row.json = arena_copy(&writer->message, row.json);
     if (found)
         sqlite3_reset(found);
     if (err || resource->is_deleted)
@@ -160,6 +161,9 @@ enum err writer_take_resource(struct chart_writer *writer, const struct facts *f
         err = put_content(writer, facts, resource, key, fault);
     if (!err && row.is_gone && facts->has_subject && key_compare(key, &row.gone) < 0)
         err = withdraw(writer, resource, facts, &row.gone, feed, received_at, fault);
+    /* What the newest version said is taken back last, so that what stays of it does not depend on the order of arrival. */
+    if (!err && row.is_gone && row.has_content && key_compare(key, &row.content) < 0)
+        err = withdraw_row(writer, resource, &row, &row.gone, feed, received_at, fault);
     return err;
 }
 
