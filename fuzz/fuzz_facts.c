@@ -25,8 +25,8 @@ static void check_place(const struct fact_place *place) {
 }
 
 static void check_observation(const struct fact_observation *o) {
-    const struct bytes texts[] = {o->code, o->system, o->text,  o->sub_id, o->type,
-                                  o->value, o->unit,  o->range, o->flags,  o->notes};
+    const struct bytes texts[] = {o->code,  o->system, o->text,  o->sub_id, o->type,
+                                  o->value, o->unit,   o->range, o->flags,  o->notes};
     check_texts(texts, sizeof texts / sizeof texts[0]);
     assert(o->status <= RESULT_CANCELLED);
 }
@@ -41,9 +41,9 @@ static void check_report(const struct fact_report *report) {
 }
 
 static void check_document(const struct fact_document *document) {
-    const struct bytes texts[] = {document->id,         document->parent_id,    document->kind,
-                                  document->title,      document->completion,   document->availability,
-                                  document->author,     document->media_type,   document->text};
+    const struct bytes texts[] = {document->id,     document->parent_id,  document->kind,
+                                  document->title,  document->completion, document->availability,
+                                  document->author, document->media_type, document->text};
     check_texts(texts, sizeof texts / sizeof texts[0]);
     assert(document->at != INSTANT_NONE);
 }
@@ -57,7 +57,8 @@ static void check_clinical(const struct fact *fact) {
         assert(a->text.size && a->action >= ALLERGY_ADD && a->action <= ALLERGY_NONE_KNOWN);
     } else {
         const struct fact_diagnosis *d = &fact->diagnosis;
-        const struct bytes texts[] = {d->code, d->system, d->text, d->type, d->id};
+        const struct bytes texts[] = {d->code, d->system,   d->text,     d->type,
+                                      d->id,   d->onset_at, d->ended_at, d->state};
         check_texts(texts, sizeof texts / sizeof texts[0]);
         assert(d->text.size);
     }
@@ -66,9 +67,38 @@ static void check_clinical(const struct fact *fact) {
 static void check_movement(const struct fact_movement *movement) {
     check_place(&movement->place);
     check_place(&movement->prior);
-    check_texts(&movement->movement_id, 1);
+    const struct bytes texts[] = {movement->movement_id, movement->medical_unit,
+                                  movement->care_unit, movement->nature};
+    check_texts(texts, 4);
     assert(movement->holds != INSTANT_NONE && movement->class >= MOVEMENT_ADMIT &&
-           movement->class <= MOVEMENT_TO_OUTPATIENT);
+           movement->class < MOVEMENT_CLASS_COUNT);
+}
+
+static void check_order(const struct fact_order *o) {
+    const struct bytes texts[] = {
+        o->placer,     o->filler,     o->group,    o->parent,    o->control,   o->code,
+        o->system,     o->text,       o->dose,     o->dose_max,  o->dose_unit, o->strength,
+        o->form,       o->route,      o->rate,     o->timing,    o->duration,  o->instructions,
+        o->indication, o->components, o->priority, o->requester, o->specimen,  o->notes};
+    check_texts(texts, sizeof texts / sizeof texts[0]);
+    assert(o->kind <= ORDER_SERVICE && o->state <= ORDER_REFUSED && o->asked_at != INSTANT_NONE);
+    assert(o->placer.size || o->filler.size);
+}
+
+static void check_medication_event(const struct fact_medication_event *e) {
+    const struct bytes texts[] = {e->placer,    e->filler, e->id,   e->code,  e->system, e->text,
+                                  e->amount,    e->unit,   e->form, e->route, e->site,   e->rate,
+                                  e->performer, e->reason, e->lot,  e->notes};
+    check_texts(texts, sizeof texts / sizeof texts[0]);
+    assert(e->kind >= MEDICATION_ADMINISTRATION && e->kind <= MEDICATION_IMMUNIZATION);
+    assert(e->state >= MEDICATION_EVENT_COMPLETE && e->state <= MEDICATION_EVENT_DELETED);
+}
+
+static void check_appointment(const struct fact_appointment *a) {
+    const struct bytes texts[] = {a->placer, a->filler, a->code,   a->system,    a->text, a->kind,
+                                  a->reason, a->place,  a->people, a->resources, a->notes};
+    check_texts(texts, sizeof texts / sizeof texts[0]);
+    assert(a->state <= APPOINTMENT_DELETED);
 }
 
 static void check_fact(const struct fact *fact) {
@@ -77,8 +107,8 @@ static void check_fact(const struct fact *fact) {
     case FACT_VISIT:
         check_texts(&fact->cell.value, 1);
         assert(fact->cell.field > 0 && fact->cell.is_deleted == (fact->cell.value.size == 0));
-        assert(fact->cell.field < (fact->kind == FACT_PATIENT ? (int)PATIENT_FIELD_COUNT
-                                                              : (int)VISIT_FIELD_COUNT));
+        assert(fact->cell.field <
+               (fact->kind == FACT_PATIENT ? (int)PATIENT_FIELD_COUNT : (int)VISIT_FIELD_COUNT));
         break;
     case FACT_IDENTIFIER:
         check_identifier(&fact->identifier);
@@ -103,6 +133,19 @@ static void check_fact(const struct fact *fact) {
         break;
     case FACT_DOCUMENT:
         check_document(&fact->document);
+        break;
+    case FACT_ORDER:
+        check_order(fact->order);
+        break;
+    case FACT_MEDICATION_EVENT:
+        check_medication_event(fact->medication_event);
+        break;
+    case FACT_APPOINTMENT:
+        check_appointment(fact->appointment);
+        break;
+    case FACT_VISIT_MERGE:
+        check_identifier(&fact->visit_merge.loser);
+        check_identifier(&fact->visit_merge.survivor);
         break;
     default:
         assert(false && "a fact of no kind");
@@ -131,8 +174,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     arena_init(&arena, ARENA_BYTES);
     enum err err = facts_from_hl7(bytes_from(data, size), &context, &arena, &facts);
     assert(err == ERR_OK || err == ERR_LIMIT);
-    if (!err)
-        check_facts(&facts, size);
+    for (const struct facts *each = &facts; !err && each; each = each->next)
+        check_facts(each, size);
     arena_release(&arena);
     return 0;
 }

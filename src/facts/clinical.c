@@ -1,4 +1,4 @@
-/* clinical.c - allergies and diagnoses: AL1, IAM, DG1. */
+/* clinical.c - allergies, diagnoses and problems: AL1, IAM, DG1, PRB. */
 #include "facts/translate.h"
 
 /* ---- "none known" ---- */
@@ -25,13 +25,36 @@ static size_t fold(struct bytes text, char *out, size_t out_bytes) {
 /* The whole text must be one of these: "no known allergy to latex" says something else. */
 bool says_none_known(struct bytes text) {
     static const char *const statements[] = {
-        "nka", "nkda", "nkfa", "nkma", "716186003", "409137002", "no-known-allergies",
-        "no-known-medication-allergies", "no known allergies", "no known allergy",
-        "no known drug allergies", "no known drug allergy", "no known medication allergies",
-        "no known allergies (situation)", "no known allergy (situation)", "no allergies",
-        "no allergies known", "none known", "nil known", "none", "aucune allergie connue",
-        "aucune allergie", "aucune connue", "aucune", "pas d'allergie connue", "pas d'allergie",
-        "pas d'allergies connues", "absence d'allergie connue", "absence d'allergie", "neant",
+        "nka",
+        "nkda",
+        "nkfa",
+        "nkma",
+        "716186003",
+        "409137002",
+        "no-known-allergies",
+        "no-known-medication-allergies",
+        "no known allergies",
+        "no known allergy",
+        "no known drug allergies",
+        "no known drug allergy",
+        "no known medication allergies",
+        "no known allergies (situation)",
+        "no known allergy (situation)",
+        "no allergies",
+        "no allergies known",
+        "none known",
+        "nil known",
+        "none",
+        "aucune allergie connue",
+        "aucune allergie",
+        "aucune connue",
+        "aucune",
+        "pas d'allergie connue",
+        "pas d'allergie",
+        "pas d'allergies connues",
+        "absence d'allergie connue",
+        "absence d'allergie",
+        "neant",
     };
     char folded[64];
     size_t size = fold(text, folded, sizeof folded);
@@ -108,5 +131,63 @@ void translate_dg1(struct translation *t) {
         .at = value_time(t, 5),
         .id = entity_text(t, 20),
         .is_deleted = bytes_is(value_raw(t, 21, 1), "D"),
+    };
+}
+
+/* ---- problems ---- */
+
+/* PRB-14 comes from no table of the standard: the words of people, and those of FHIR. */
+static struct bytes state_of_problem(struct translation *t) {
+    static const struct {
+        const char *word, *state;
+    } states[] = {
+        {"active", "active"},       {"actif", "active"},          {"inactive", "inactive"},
+        {"inactif", "inactive"},    {"resolved", "resolved"},     {"resolu", "resolved"},
+        {"remission", "remission"}, {"recurrence", "recurrence"}, {"recidive", "recurrence"},
+        {"relapse", "relapse"},     {"rechute", "relapse"},
+    };
+    struct coded said = coded_field(t, 14);
+    const struct bytes names[] = {said.code, said.text};
+    for (size_t n = 0; n < 2; n++) {
+        char folded[32];
+        size_t size = fold(names[n], folded, sizeof folded);
+        for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+            if (bytes_is(bytes_from(folded, size), states[i].word))
+                return bytes_from_string(states[i].state);
+    }
+    if (!bytes_is_empty(said.text))
+        translate_warn(t, "a problem's status (PRB-14) is none that is known");
+    /* What has its actual end (PRB-9) is over. */
+    return bytes_is_empty(value_raw(t, 9, 1)) || hl7_is_null(value_raw(t, 9, 1))
+               ? BYTES_NONE
+               : BYTES("resolved");
+}
+
+/* Table 0287; the event (PC3: a problem is deleted) where PRB-1 says nothing. */
+static bool problem_is_deleted(const struct translation *t) {
+    struct bytes action = value_raw(t, 1, 1);
+    return bytes_is(action, "DE") || (bytes_is_empty(action) && bytes_is(t->facts->trigger, "PC3"));
+}
+
+void translate_prb(struct translation *t) {
+    struct coded coded = coded_field(t, 3);
+    if (bytes_is_empty(coded.text)) {
+        translate_warn(t, "a problem has neither code nor text");
+        return;
+    }
+    struct fact *fact = translate_add(t, FACT_DIAGNOSIS);
+    if (!fact)
+        return;
+    fact->diagnosis = (struct fact_diagnosis){
+        .code = coded.code,
+        .system = coded.system,
+        .text = coded.text,
+        .at = value_time(t, 7),
+        .id = entity_text(t, 4),
+        .is_deleted = problem_is_deleted(t),
+        .is_problem = true,
+        .onset_at = date_text(t, value_raw(t, 16, 1)),
+        .ended_at = date_text(t, value_raw(t, 9, 1)),
+        .state = state_of_problem(t),
     };
 }

@@ -42,7 +42,8 @@ static bool same_movement(const struct fact_movement *a, const struct fact_movem
     return a->class == b->class && bytes_equal(a->movement_id, b->movement_id) &&
            a->holds == b->holds && same_place(&a->place, &b->place) &&
            same_place(&a->prior, &b->prior) && a->is_update == b->is_update &&
-           bytes_equal(a->medical_unit, b->medical_unit) && bytes_equal(a->care_unit, b->care_unit);
+           bytes_equal(a->nature, b->nature) && bytes_equal(a->medical_unit, b->medical_unit) &&
+           bytes_equal(a->care_unit, b->care_unit);
 }
 
 static bool same_cancel(const struct fact_cancel *a, const struct fact_cancel *b) {
@@ -146,7 +147,7 @@ static const struct fact *next_of(const struct facts *facts, unsigned parts, siz
     return NULL;
 }
 
-static bool say_the_same(const struct facts *a, const struct facts *b, unsigned parts) {
+static bool same_of_patient(const struct facts *a, const struct facts *b, unsigned parts) {
     size_t at_a = 0, at_b = 0;
     if (!bytes_equal(a->application, b->application) || !bytes_equal(a->facility, b->facility) ||
         a->has_subject != b->has_subject || a->said != b->said ||
@@ -161,6 +162,13 @@ static bool say_the_same(const struct facts *a, const struct facts *b, unsigned 
         if (!same_fact(one, other))
             return false;
     }
+}
+
+static bool say_the_same(const struct facts *a, const struct facts *b, unsigned parts) {
+    for (; a && b; a = a->next, b = b->next)
+        if (!same_of_patient(a, b, parts))
+            return false;
+    return a == b; /* both at their end */
 }
 
 enum err facts_say_the_same(const struct hl7_thin *whole, const struct hl7_thin *part,

@@ -1,15 +1,16 @@
 /* facts.h - what a message says: the clinical vocabulary, and its translation from HL7 v2 and from FHIR R4.
  *
  * Shapes     in: one message. out: struct facts, a list of statements about one patient (two for a merge), each with
- *            the standard's field it came from. Empty field: no fact. "" : a fact whose value is "deleted".
+ *            the standard's field it came from. Empty field: no fact. "" : a fact whose value is "deleted". Where a message
+ *            speaks of several patients, `next` is of the next one.
  *            FHIR: struct facts_batch, one struct facts for each resource.
  * Units      instants in microseconds UTC; texts in UTF-8, escapes decoded.
  * Errors     translation never fails for content: what is not understood makes `aside` (why, at which byte), and what was
  *            understood of the rest stands. ERR_LIMIT: the arena is full.
  * Ownership  everything lives in the caller's arena (or the message's bytes).
  * Process    chart. No disk, no clock: the time of receipt is passed in.
- * Source     HL7 v2.1 to v2.8 chapters 2, 3, 4, 7, 9; FHIR R4 (4.0.1), docs/fhir.md; domain rules of docs/facts.md (order,
- *            identity, movements).
+ * Source     HL7 v2.1 to v2.8 chapters 2, 3, 4, 7, 9, 10, 12 (what is read of each: docs/hl7.md); FHIR R4 (4.0.1),
+ *            docs/fhir.md; domain rules of docs/facts.md (order, identity, movements).
  */
 #ifndef FACTS_FACTS_H
 #define FACTS_FACTS_H
@@ -126,11 +127,15 @@ struct fact_document {
 /* ---- what is ordered, given, planned. Several messages speak of one order or appointment, each of some of its fields:
  * an empty field says nothing; the statements are put together in the order of their keys (docs/chart-json.md). ---- */
 
-enum order_kind { ORDER_MEDICATION = 1, ORDER_LABORATORY, ORDER_IMAGING, ORDER_DIET, ORDER_SERVICE /* any other */ }; /* stored */
+enum order_kind { /* stored */
+    ORDER_KIND_NOT_SAID, /* an ORC alone that names an order by its number: of whatever kind that is */
+    ORDER_MEDICATION, ORDER_LABORATORY, ORDER_IMAGING, ORDER_DIET, ORDER_SERVICE /* any other */
+};
 enum order_state { /* stored; ORC-1 and ORC-5 */
     ORDER_NOT_SAID, ORDER_ACTIVE /* NW RO RL XO IP SC HE */, ORDER_HELD /* HD */, ORDER_STOPPED /* DC */,
     ORDER_CANCELLED /* CA */, ORDER_COMPLETED /* CM */, ORDER_REPLACED /* RP RU: by another order */,
-    ORDER_WRONG /* DE: entered in error */, ORDER_REFUSED /* UA UH UD: asked for and not done: the order stands as it was */
+    ORDER_WRONG /* entered in error: HL7 v2 has no code of it */,
+    ORDER_REFUSED /* UA UH UD DE: asked for and not done: the order stands as it was */
 };
 struct fact_order {
     enum order_kind kind;
@@ -198,6 +203,7 @@ struct fact_movement {
     int64_t holds;                   /* when it took place */
     struct fact_place place, prior;  /* PV1-3, PV1-6; where a pending transfer goes: PV1-42 */
     struct bytes medical_unit, care_unit; /* ZBE-7, ZBE-8 (XON.10, else its name); empty: not said */
+    struct bytes nature;             /* ZBE-9, what the movement changes: S care unit, H lodging, M medical unit, L bed, D, SM */
     bool is_update;                  /* ZBE-4 UPDATE: corrects the movement of that id, inserts none */
 };
 struct fact_cancel {
@@ -207,12 +213,12 @@ struct fact_cancel {
     struct bytes movement_id;
     int64_t holds;                   /* when what is cancelled took place (EVN-6 of a cancel says that), else said */
 };
-struct fact_merge { /* MRG-1 into PID-3; A24 links and A37 unlinks two PID */
+struct fact_merge { /* MRG-1 into PID-3; A24 links, A37 (and an A43 that moves a number) unlinks */
     struct fact_identifier loser, survivor;
     bool is_unlink;
 };
 
-struct fact_visit_merge { /* A50, A51, A42: MRG-5 into PV1-19, of one patient */
+struct fact_visit_merge { /* A42, A45, A50, A51: MRG-5 into PV1-19; A35, A36, A41, A44, A49: MRG-3 into PID-18 */
     struct fact_identifier loser, survivor;
 };
 
@@ -275,6 +281,8 @@ struct facts {
     /* Read leniently: how many oddities, the first in words. */
     uint32_t warning_count;
     const char *warning;
+    /* The same message's facts about the next patient (A17, results of several), or about a further stay (A45); NULL: no more. */
+    struct facts *next;
 };
 
 /* What a FHIR Identifier.system is called in CX.4 of the same hospital's HL7 v2 messages. */
@@ -321,14 +329,14 @@ MUST_CHECK enum err facts_from_census(struct bytes body, const struct facts_cens
                                       const struct facts_context *context, struct arena *arena,
                                       struct facts_batch *batch);
 
-/* Translate one message. `arena` also holds the result. */
+/* Translate one message. `arena` also holds the result, and what follows it as `next`. */
 MUST_CHECK enum err facts_from_hl7(struct bytes body, const struct facts_context *context,
                                    struct arena *arena, struct facts *facts);
 
 /* Of a message too large to be held so much is read, and so much of each of its fields (hl7_thin_init). */
 #define FACTS_THIN_BYTES_MAX  ((size_t)8 << 20)
 #define FACTS_FIELD_BYTES_MAX ((size_t)256 << 10)
-/* The same of such a message. A text that was cut says so, and where the whole is: in entry `entry` of the
+/* The same of such a message, of its first patient only. A text that was cut says so, and where the whole is: in entry `entry` of the
  * vault. Sizes are those of the whole. */
 MUST_CHECK enum err facts_from_thinned_hl7(const struct hl7_thin *thin, uint64_t entry,
                                            const struct facts_context *context,

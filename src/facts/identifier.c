@@ -1,12 +1,5 @@
-/* identifier.c - by which number a patient is known, which others there are, and which were merged: PID-3, MRG. */
+/* identifier.c - by which number a patient is known, and which others there are: PID-3, PID-2, PID-4. */
 #include "facts/translate.h"
-
-static bool is_one_of(struct bytes word, const char *const *words) {
-    for (; *words; words++)
-        if (bytes_is(word, *words))
-            return true;
-    return false;
-}
 
 /* ---- what a number is of ---- */
 
@@ -17,13 +10,13 @@ enum identifier_role number_role(struct bytes type) {
         uint8_t size;
         enum identifier_role role;
     } types[] = {
-        {"PI", 2, ROLE_BEST},       {"MR", 2, ROLE_BEST},      {"MRN", 3, ROLE_BEST},
-        {"PT", 2, ROLE_BEST},       {"SS", 2, ROLE_STATE},     {"NIR", 3, ROLE_STATE},
-        {"NIA", 3, ROLE_STATE},     {"DL", 2, ROLE_STATE},     {"PPN", 3, ROLE_STATE},
-        {"CZ", 2, ROLE_STATE},      {"MB", 2, ROLE_STATE},     {"HC", 2, ROLE_STATE},
-        {"BC", 2, ROLE_STATE},      {"NH", 2, ROLE_NO_PERSON}, {"AN", 2, ROLE_NO_PERSON},
-        {"VN", 2, ROLE_NO_PERSON},  {"INS", 3, ROLE_INS},      {"INS-NIR", 7, ROLE_INS},
-        {"INS-NIA", 7, ROLE_INS},   {"INS-C", 5, ROLE_INS},    {"INS-A", 5, ROLE_INS},
+        {"PI", 2, ROLE_BEST},      {"MR", 2, ROLE_BEST},      {"MRN", 3, ROLE_BEST},
+        {"PT", 2, ROLE_BEST},      {"SS", 2, ROLE_STATE},     {"NIR", 3, ROLE_STATE},
+        {"NIA", 3, ROLE_STATE},    {"DL", 2, ROLE_STATE},     {"PPN", 3, ROLE_STATE},
+        {"CZ", 2, ROLE_STATE},     {"MB", 2, ROLE_STATE},     {"HC", 2, ROLE_STATE},
+        {"BC", 2, ROLE_STATE},     {"NH", 2, ROLE_NO_PERSON}, {"AN", 2, ROLE_NO_PERSON},
+        {"VN", 2, ROLE_NO_PERSON}, {"INS", 3, ROLE_INS},      {"INS-NIR", 7, ROLE_INS},
+        {"INS-NIA", 7, ROLE_INS},  {"INS-C", 5, ROLE_INS},    {"INS-A", 5, ROLE_INS},
     };
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (type.size == types[i].size && !memcmp(type.data, types[i].type, type.size))
@@ -75,9 +68,11 @@ bool identifier_equal(const struct fact_identifier *a, const struct fact_identif
 /* ---- PID ---- */
 
 /* Only the qualified identity gives the national number; what it replaces has an end. */
-static bool ins_is_taken(struct translation *t, const struct identifier_read *read, bool nir_is_known) {
+static bool ins_is_taken(struct translation *t, const struct identifier_read *read,
+                         bool nir_is_known) {
     if (read->ins == INS_NONE) {
-        translate_warn(t, "a national identity number (INS) does not say by its OID which kind it is");
+        translate_warn(t,
+                       "a national identity number (INS) does not say by its OID which kind it is");
         return false;
     }
     return !read->is_expired && !(nir_is_known && read->ins == INS_NIA);
@@ -157,103 +152,4 @@ void add_other_identifiers(struct translation *t, const struct identifier_list *
         if (fact)
             fact->identifier = *identifier;
     }
-}
-
-/* ---- merges ---- */
-
-bool event_is_merge(struct bytes trigger) {
-    static const char *const events[] = {"A18", "A30", "A34", "A36", "A39", "A40", "A47", NULL};
-    return is_one_of(trigger, events);
-}
-
-bool event_is_link(struct bytes trigger) {
-    return bytes_is(trigger, "A24") || bytes_is(trigger, "A37");
-}
-
-static void add_merge(struct translation *t, struct fact_identifier loser,
-                      struct fact_identifier survivor, bool is_unlink) {
-    struct fact *fact = translate_add(t, FACT_MERGE);
-    if (fact)
-        fact->merge = (struct fact_merge){loser, survivor, is_unlink};
-    t->merge_count++;
-}
-
-/* What is given of one identifier agrees with another. */
-static bool agrees(const struct fact_identifier *sparse, const struct fact_identifier *full) {
-    return (bytes_is_empty(sparse->authority) || bytes_equal(sparse->authority, full->authority)) &&
-           (bytes_is_empty(sparse->type) || bytes_equal(sparse->type, full->type));
-}
-
-/* A number sent bare is of the numbering that the survivor's is of: its authority and type are those of the first
- * number in PID-3 that agrees with what MRG-1 does say, the survivor's main number before all others. */
-static void complete_loser(struct translation *t, struct fact_identifier *loser) {
-    struct fact_identifier full = t->survivor;
-    struct bytes rest = t->survivor_field, repetition;
-    if (!bytes_is_empty(loser->authority) && !bytes_is_empty(loser->type))
-        return;
-    bool is_found = agrees(loser, &full);
-    for (unsigned r = 0; r < IDENTIFIERS_MAX && !is_found && next_repetition(t, &rest, &repetition);
-         r++) {
-        struct identifier_read read;
-        is_found = read_identifier(t, repetition, &read) && agrees(loser, &read.identifier);
-        if (is_found)
-            full = read.identifier;
-    }
-    if (!is_found)
-        return;
-    loser->authority = full.authority;
-    loser->type = full.type;
-}
-
-/* Every number of MRG-1 that a patient may be known by is of the one who goes. */
-static unsigned merge_field(struct translation *t, unsigned field, bool *is_itself) {
-    struct bytes rest = t->fields[field], repetition;
-    unsigned count = 0;
-    for (unsigned r = 0; r < IDENTIFIERS_MAX && next_repetition(t, &rest, &repetition); r++) {
-        struct identifier_read read;
-        if (!read_identifier(t, repetition, &read) || !identifier_may_be_subject(&read))
-            continue;
-        complete_loser(t, &read.identifier);
-        *is_itself |= identifier_equal(&read.identifier, &t->survivor);
-        if (identifier_equal(&read.identifier, &t->survivor))
-            continue;
-        add_merge(t, read.identifier, t->survivor, false);
-        count++;
-    }
-    return count;
-}
-
-void translate_mrg(struct translation *t) {
-    bool is_itself = false;
-    if (!event_is_merge(t->facts->trigger))
-        return;
-    if (bytes_is_empty(t->survivor.number)) {
-        translate_aside(t, "MRG stands before any PID that names a number", t->segment.at);
-        return;
-    }
-    /* MRG-4 was the number in the older forms. */
-    if (merge_field(t, 1, &is_itself) + (is_itself ? 0 : merge_field(t, 4, &is_itself)) == 0)
-        translate_aside(t, is_itself ? "a number cannot be merged into itself"
-                                     : "MRG names no patient number",
-                        t->segment.at);
-}
-
-/* A24 says that two records are one person, without a winner: the number that sorts first stands for both, so that
- * links alone never make a circle. A37 takes away what joined them, in either direction. */
-void translate_linked_pid(struct translation *t) {
-    struct fact_identifier first = t->facts->subject, second = t->survivor;
-    int order = bytes_compare(first.number, second.number);
-    if (bytes_is(t->facts->trigger, "A37")) {
-        add_merge(t, second, first, true);
-        add_merge(t, first, second, true);
-        return;
-    }
-    if (!order)
-        order = bytes_compare(first.authority, second.authority);
-    if (!order)
-        order = bytes_compare(first.type, second.type);
-    if (order <= 0)
-        add_merge(t, second, first, false);
-    else
-        add_merge(t, first, second, false);
 }

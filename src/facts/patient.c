@@ -25,10 +25,10 @@ void add_cell(struct translation *t, enum fact_kind kind, int field, struct byte
 
 /* ---- names ---- */
 
-#define XPN_PARTS   7
-#define XPN_PREFIX  4
-#define XPN_TYPE    6
-#define NAMES_MAX   16u
+#define XPN_PARTS  7
+#define XPN_PREFIX 4
+#define XPN_TYPE   6
+#define NAMES_MAX  16u
 
 /* The repetitions of PID-5 that matter, by type; empty when there is none. */
 struct names {
@@ -111,7 +111,8 @@ static struct bytes prefix_of(struct translation *t, struct bytes name) {
 }
 
 /* The raw part of the first of two names that has it. */
-static struct bytes either(struct translation *t, struct bytes (*part_of)(struct translation *, struct bytes),
+static struct bytes either(struct translation *t,
+                           struct bytes (*part_of)(struct translation *, struct bytes),
                            struct bytes name, struct bytes otherwise) {
     struct bytes part = part_of(t, name);
     bool is_missing = bytes_is_empty(part) || (hl7_is_null(part) && otherwise.data);
@@ -122,7 +123,9 @@ static struct bytes either(struct translation *t, struct bytes (*part_of)(struct
  * pseudonym. The name of birth is M or B; else, beside a usual name, the legal one, which in France it always is. */
 void translate_names(struct translation *t) {
     struct names names = gather_names(t);
-    struct bytes fallback = names.legal.data ? names.legal : names.plain.data ? names.plain : names.any;
+    struct bytes fallback = names.legal.data   ? names.legal
+                            : names.plain.data ? names.plain
+                                               : names.any;
     struct bytes main = names.usual.data ? names.usual : fallback;
     struct bytes birth = names.birth;
     if (!birth.data && names.legal.data && (names.usual.data || t->is_french))
@@ -168,8 +171,8 @@ static struct bytes home_address(struct translation *t) {
     while (next_repetition(t, &rest, &address)) {
         split_components(t, address, parts, XAD_PARTS);
         struct bytes type = subcomponent(t, parts[XAD_TYPE], 1);
-        if (!bytes_is_empty(bytes_trim(address)) && !bytes_is(type, "BDL") && !bytes_is(type, "N") &&
-            !bytes_is(type, "BR") && !bytes_is(type, "BA"))
+        if (!bytes_is_empty(bytes_trim(address)) && !bytes_is(type, "BDL") &&
+            !bytes_is(type, "N") && !bytes_is(type, "BR") && !bytes_is(type, "BA"))
             return address;
     }
     return BYTES_NONE;
@@ -249,11 +252,29 @@ static void read_death(struct translation *t) {
     }
 }
 
+/* What the banner of a French identity knows, and table 0445. */
+static void check_identity_status(struct translation *t) {
+    static const char known[][5] = {"PROV", "VALI", "DPOT", "DOUA", "COLP", "COLV", "ANOM",
+                                    "CACH", "FICT", "AL",   "UA",   "UD",   "US"};
+    struct bytes rest = t->fields[32], repetition;
+    while (next_repetition(t, &rest, &repetition)) {
+        struct bytes code =
+            subcomponent(t, hl7_component_of(&t->message.delimiters, repetition, 1), 1);
+        bool is_known = bytes_is_empty(code) || hl7_is_null(code);
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+            is_known |= bytes_is(code, known[i]);
+        if (!is_known)
+            translate_warn(t, "an identity's status (PID-32) is none that is known");
+    }
+}
+
 static void read_identity_status(struct translation *t) {
     if (hl7_is_null(value_raw(t, 32, 1)))
         add_cell(t, FACT_PATIENT, PATIENT_IDENTITY_STATUS, value_raw(t, 32, 1));
     else
         add_text_cell(t, FACT_PATIENT, PATIENT_IDENTITY_STATUS, coded_codes(t, 32, " "));
+    if (t->is_french)
+        check_identity_status(t);
 }
 
 static void read_account(struct translation *t) {
@@ -281,14 +302,33 @@ static void read_first_pid(struct translation *t, const struct identifier_list *
     read_identity_status(t);
 }
 
+/* Where facts of another patient begin, or of another of the pairs that an event about stays lists. */
+static bool begins_next(const struct translation *t) {
+    struct bytes trigger = t->facts->trigger;
+    if (!t->splits || t->kind == KIND_APPOINTMENT || t->kind == KIND_LATER)
+        return false;
+    if (t->kind != KIND_EVENT)
+        return t->is_other_patient;
+    if (event_is_of_visits(trigger))
+        return true;
+    return t->is_other_patient && !event_is_merge(trigger) && !event_is_link(trigger);
+}
+
 /* Merge messages may hold several pairs of PID and MRG: the facts are about the first patient, each MRG about its own
- * pair. In any other message a second patient would get the first one's facts, so what follows is not read. */
+ * pair. In other messages what follows is of the next patient; below one that is repeated stand orders of earlier results. */
 static void read_further_pid(struct translation *t, const struct identifier_list *all) {
     const struct fact_identifier *next = choose_subject(all);
     struct bytes trigger = t->facts->trigger;
     t->survivor = next ? *next : (struct fact_identifier){0};
     t->is_other_patient = !next || !identifier_equal(next, &t->facts->subject);
-    if (!t->is_other_patient)
+    t->is_at_next = begins_next(t);
+    if (!t->is_other_patient && is_of_orders(t)) {
+        order_close(t);
+        t->is_prior_result = true;
+    }
+    if (!t->is_other_patient || t->is_at_next)
+        return;
+    if (next && t->kind == KIND_APPOINTMENT && appointment_companion(t, next))
         return;
     if (next && t->kind == KIND_EVENT && event_is_link(trigger))
         translate_linked_pid(t);
@@ -300,7 +340,8 @@ static void read_further_pid(struct translation *t, const struct identifier_list
 void translate_pid(struct translation *t) {
     struct identifier_list all;
     read_identifiers(t, &all);
-    t->survivor_field = t->fields[3];
+    for (unsigned field = 2; field <= 4; field++)
+        t->survivor_fields[field] = t->fields[field];
     if (t->has_pid)
         read_further_pid(t, &all);
     else

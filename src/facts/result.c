@@ -80,6 +80,10 @@ static bool order_follows(const struct translation *t) {
 }
 
 void translate_orc(struct translation *t) {
+    if (is_of_orders(t)) {
+        order_orc(t);
+        return;
+    }
     struct bytes placer = entity_text(t, 2), filler = entity_text(t, 3);
     if (!reads_results(t))
         return;
@@ -97,6 +101,10 @@ void translate_orc(struct translation *t) {
 }
 
 void translate_obr(struct translation *t) {
+    if (is_of_orders(t)) {
+        order_obr(t);
+        return;
+    }
     struct fact_report *report = reads_results(t) ? open_report(t) : NULL;
     if (!report)
         return;
@@ -116,12 +124,6 @@ void translate_obr(struct translation *t) {
 
 /* ---- observations ---- */
 
-static struct bytes unit_of(struct translation *t) {
-    struct coded unit = coded_field(t, 6);
-    /* A code of digits alone (SNOMED CT) is none that a person reads. */
-    return bytes_is_empty(unit.code) || bytes_is_digits(unit.code) ? unit.text : unit.code;
-}
-
 /* What identifies it is needed first: a report may have to be opened for it. */
 static void read_observation(struct translation *t, struct fact_observation *out) {
     struct coded code = coded_field(t, 3);
@@ -131,7 +133,7 @@ static void read_observation(struct translation *t, struct fact_observation *out
         .text = code.text,
         .sub_id = text_of(t, t->fields[4]),
         .type = value_upper(t, 2, 1),
-        .unit = unit_of(t),
+        .unit = unit_text(t, 6),
         .range = text_of(t, first_repetition(t, 7)),
         .flags = coded_codes(t, 8, " "),
         .status = status_of(value_raw(t, 11, 1), true),
@@ -148,13 +150,15 @@ static bool is_same(const struct fact_observation *a, const struct fact_observat
 
 /* The observation of this report that `next` goes on with; NO_FACT when it begins one. */
 static size_t continued(const struct fact_report *report, const struct fact_observation *next) {
-    size_t oldest = report->observation_count > LOOK_BACK ? report->observation_count - LOOK_BACK : 0;
+    size_t oldest =
+        report->observation_count > LOOK_BACK ? report->observation_count - LOOK_BACK : 0;
     if (!type_is_textual(next->type))
         return NO_FACT;
     for (size_t i = report->observation_count; i-- > oldest;) {
         const struct fact_observation *o = &report->observations[i];
         if (is_same(o, next) && type_is_textual(o->type) &&
-            (o->status == next->status || !(is_taken_back(o->status) || is_taken_back(next->status))))
+            (o->status == next->status ||
+             !(is_taken_back(o->status) || is_taken_back(next->status))))
             return i;
     }
     return NO_FACT;
@@ -233,6 +237,8 @@ void translate_obx(struct translation *t) {
         translate_document_content(t);
         return;
     }
+    if (is_of_orders(t))
+        order_obx(t);
     if (t->kind != KIND_RESULTS && t->kind != KIND_EVENT)
         return;
     if (only_changes_status(t)) {
@@ -252,6 +258,8 @@ void translate_obx(struct translation *t) {
 
 /* In OUL a specimen begins a group: what follows is of its own orders. */
 void translate_spm(struct translation *t) {
+    if (is_of_orders(t))
+        order_spm(t);
     if (order_follows(t))
         close_report(t);
 }
@@ -265,8 +273,12 @@ static void add_notes(struct translation *t, struct lines *notes) {
     }
 }
 
-/* A note belongs to what stands before it; those to patients, orders and stays are not read. */
+/* A note belongs to what stands before it; those to patients and stays are not read. */
 void translate_nte(struct translation *t) {
+    if (is_of_orders(t))
+        order_nte(t);
+    if (t->kind == KIND_APPOINTMENT)
+        appointment_nte(t);
     struct fact_report *report = report_at(t);
     if (t->kind == KIND_DOCUMENT) {
         translate_document_note(t);
@@ -295,7 +307,6 @@ void finish_results(struct translation *t) {
         struct fact_report *report = &facts->list[i].report;
         if (report->reported_at == INSTANT_NONE)
             report->reported_at = facts->said;
-        facts->is_date_doubtful |=
-            report->reported_at > t->context->received_at + FUTURE_US;
+        facts->is_date_doubtful |= report->reported_at > t->context->received_at + FUTURE_US;
     }
 }

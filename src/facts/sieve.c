@@ -41,6 +41,8 @@ static const struct kept {
     {"RQ1", FACTS_ORDERS},
     {"ODS", FACTS_ORDERS},
     {"ODT", FACTS_ORDERS},
+    {"BPO", FACTS_ORDERS},
+    {"ARQ", FACTS_ORDERS},
     {"SPM", FACTS_ORDERS},
     {"NTE", FACTS_ORDERS},
     {"SCH", FACTS_ORDERS},

@@ -56,64 +56,15 @@ struct fact *translate_add(struct translation *t, enum fact_kind kind) {
     return fact;
 }
 
-/* ---- what kind of message it is ---- */
-
-struct kind_of_type {
-    char type[4];
-    enum message_kind kind;
-    bool states_place; /* its PV1-3 is where the patient is now, not where an appointment or an account is */
-};
-static const struct kind_of_type kinds[] = {
-    {"ORU", KIND_RESULTS, true}, {"ADT", KIND_EVENT, true},   {"MDM", KIND_DOCUMENT, true},
-    {"OUL", KIND_RESULTS, true}, {"ORM", KIND_LATER, true},   {"OML", KIND_LATER, true},
-    {"OMG", KIND_LATER, true},   {"OMI", KIND_LATER, true},   {"OMP", KIND_LATER, true},
-    {"OMS", KIND_LATER, true},   {"OMN", KIND_LATER, true},   {"OMD", KIND_LATER, true},
-    {"OMB", KIND_LATER, true},   {"ORA", KIND_LATER, true},   {"RDE", KIND_LATER, true},
-    {"RDS", KIND_LATER, true},   {"RAS", KIND_LATER, true},   {"RGV", KIND_LATER, true},
-    {"PPR", KIND_LATER, true},   {"PGL", KIND_LATER, true},   {"PPP", KIND_LATER, true},
-    {"SIU", KIND_LATER, false},  {"SRM", KIND_LATER, false},  {"VXU", KIND_LATER, false},
-    {"BAR", KIND_LATER, false},  {"DFT", KIND_LATER, false},  {"REF", KIND_LATER, false},
-    {"RPI", KIND_LATER, false},  {"CCM", KIND_LATER, false},  {"CCR", KIND_LATER, false},
-    {"CCU", KIND_LATER, false},  {"CSU", KIND_LATER, false},  {"CRM", KIND_LATER, false},
-    {"PEX", KIND_LATER, false},  {"ORD", KIND_ANSWER, false}, {"ACK", KIND_ANSWER, false},
-    {"MCF", KIND_ANSWER, false}, {"ORR", KIND_ANSWER, false}, {"ORL", KIND_ANSWER, false},
-    {"ORG", KIND_ANSWER, false}, {"ORI", KIND_ANSWER, false}, {"ORP", KIND_ANSWER, false},
-    {"ORS", KIND_ANSWER, false}, {"ORN", KIND_ANSWER, false}, {"ORB", KIND_ANSWER, false},
-    {"RRE", KIND_ANSWER, false}, {"RRD", KIND_ANSWER, false}, {"RRA", KIND_ANSWER, false},
-    {"RRG", KIND_ANSWER, false}, {"RRI", KIND_ANSWER, false}, {"SRR", KIND_ANSWER, false},
-    {"MFK", KIND_ANSWER, false}, {"QCK", KIND_ANSWER, false}, {"QRY", KIND_QUERY, false},
-    {"QBP", KIND_QUERY, false},  {"QSB", KIND_QUERY, false},  {"QVR", KIND_QUERY, false},
-    {"QCN", KIND_QUERY, false},  {"RSP", KIND_QUERY, false},  {"RTB", KIND_QUERY, false},
-    {"RDY", KIND_QUERY, false},  {"ADR", KIND_QUERY, false},  {"ORF", KIND_QUERY, false},
-    {"OSQ", KIND_QUERY, false},  {"OSR", KIND_QUERY, false},  {"SQM", KIND_QUERY, false},
-    {"SQR", KIND_QUERY, false},  {"VXQ", KIND_QUERY, false},  {"VXR", KIND_QUERY, false},
-    {"VXX", KIND_QUERY, false},  {"VQQ", KIND_QUERY, false},  {"SPQ", KIND_QUERY, false},
-    {"RQI", KIND_QUERY, false},  {"RQP", KIND_QUERY, false},  {"RQA", KIND_QUERY, false},
-    {"DSR", KIND_QUERY, false},  {"EQQ", KIND_QUERY, false},  {"TBR", KIND_QUERY, false},
-    {"MFN", KIND_SYSTEM, false}, {"MFQ", KIND_SYSTEM, false}, {"MFR", KIND_SYSTEM, false},
-    {"NMD", KIND_SYSTEM, false}, {"NMQ", KIND_SYSTEM, false}, {"NMR", KIND_SYSTEM, false},
-    {"PMU", KIND_SYSTEM, false}, {"ESU", KIND_SYSTEM, false}, {"ESR", KIND_SYSTEM, false},
-    {"EAC", KIND_SYSTEM, false}, {"EAN", KIND_SYSTEM, false}, {"EAR", KIND_SYSTEM, false},
-    {"INU", KIND_SYSTEM, false}, {"INR", KIND_SYSTEM, false}, {"LSU", KIND_SYSTEM, false},
-    {"LSR", KIND_SYSTEM, false}, {"SSU", KIND_SYSTEM, false}, {"SSR", KIND_SYSTEM, false},
-    {"TCU", KIND_SYSTEM, false}, {"TCR", KIND_SYSTEM, false}, {"UDM", KIND_SYSTEM, false},
-};
-
-static const struct kind_of_type *kind_of(struct bytes type) {
-    static const struct kind_of_type unknown = {"", KIND_UNKNOWN, false};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (bytes_is(type, kinds[i].type))
-            return &kinds[i];
-    return &unknown;
-}
-
 bool facts_understands(const struct hl7_header *header) {
-    enum message_kind kind = kind_of(header->type_code)->kind;
+    enum message_kind kind = kind_of_message(header->type_code)->kind;
     if (!header->has_msh)
         return false;
     if (kind == KIND_EVENT && !bytes_is_empty(header->trigger))
         return event_is_read(header->trigger);
-    return kind == KIND_EVENT || kind == KIND_RESULTS || kind == KIND_DOCUMENT;
+    return kind == KIND_EVENT || kind == KIND_RESULTS || kind == KIND_DOCUMENT ||
+           kind == KIND_ORDERS || kind == KIND_VACCINATION || kind == KIND_APPOINTMENT ||
+           kind == KIND_PROBLEMS;
 }
 
 /* ---- the header ---- */
@@ -141,12 +92,13 @@ static void read_header(struct translation *t) {
     read_type(t);
     if (time_stated(t, value_raw(t, 7, 1), &own)) {
         facts->own_time = facts->said = own.at;
-        facts->is_ambiguous = own.is_ambiguous;
+        facts->is_ambiguous = t->is_said_ambiguous = own.is_ambiguous;
     }
     t->is_french = bytes_is(value_raw(t, 17, 1), "FRA") || bytes_is(value_raw(t, 12, 2), "FRA");
-    const struct kind_of_type *kind = kind_of(facts->type);
+    const struct kind_of_type *kind = kind_of_message(facts->type);
     t->kind = kind->kind;
     t->states_place = kind->states_place;
+    check_establishment(t, 4);
 }
 
 /* ---- segments ---- */
@@ -158,10 +110,17 @@ struct reader {
 };
 static const struct reader readers[] = {
     {"OBX", 15, translate_obx}, {"NTE", 4, translate_nte},  {"PID", 33, translate_pid},
-    {"PV1", 46, translate_pv1}, {"OBR", 26, translate_obr}, {"ORC", 4, translate_orc},
-    {"EVN", 7, translate_evn},  {"AL1", 7, translate_al1},  {"DG1", 22, translate_dg1},
-    {"PV2", 4, translate_pv2},  {"MRG", 5, translate_mrg},  {"IAM", 18, translate_iam},
-    {"TXA", 26, translate_txa}, {"ZBE", 7, translate_zbe},  {"SPM", 1, translate_spm},
+    {"PV1", 46, translate_pv1}, {"OBR", 37, translate_obr}, {"ORC", 17, translate_orc},
+    {"EVN", 8, translate_evn},  {"AL1", 7, translate_al1},  {"DG1", 22, translate_dg1},
+    {"PV2", 10, translate_pv2}, {"MRG", 6, translate_mrg},  {"IAM", 18, translate_iam},
+    {"TXA", 26, translate_txa}, {"ZBE", 10, translate_zbe}, {"SPM", 5, translate_spm},
+    {"TQ1", 12, translate_tq1}, {"RXO", 23, translate_rxo}, {"RXE", 28, translate_rxe},
+    {"RXR", 3, translate_rxr},  {"RXC", 7, translate_rxc},  {"RXA", 22, translate_rxa},
+    {"RXD", 19, translate_rxd}, {"RXG", 20, translate_rxg}, {"ODS", 5, translate_ods},
+    {"ODT", 4, translate_odt},  {"RQD", 7, translate_rqd},  {"BPO", 6, translate_bpo},
+    {"SCH", 26, translate_sch}, {"ARQ", 12, translate_arq}, {"AIS", 9, translate_ais},
+    {"AIG", 13, translate_aig}, {"AIL", 11, translate_ail}, {"AIP", 11, translate_aip},
+    {"PRB", 17, translate_prb},
 };
 
 static const struct reader *reader_of(struct bytes name) {
@@ -173,34 +132,40 @@ static const struct reader *reader_of(struct bytes name) {
     return NULL;
 }
 
-/* After a PID that names another patient only what a merge says of that pair is read. */
+/* After a PID that names another patient only what a merge says of that pair is read, and what an appointment has for all. */
 static bool is_of_other_patient(const struct translation *t, const struct reader *reader) {
-    return t->is_other_patient && reader->read != translate_pid && reader->read != translate_mrg;
+    static const char *const own[] = {"PV1", "PV2", "OBX", "DG1", "AL1", "IAM"};
+    if (!t->is_other_patient || reader->read == translate_pid || reader->read == translate_mrg)
+        return false;
+    for (size_t i = 0; t->kind == KIND_APPOINTMENT && i < sizeof own / sizeof own[0]; i++)
+        if (!strcmp(reader->name, own[i]))
+            return true;
+    return t->kind != KIND_APPOINTMENT;
 }
 
 /* Two messages in one frame: false. What stands before the second is read. */
-static bool is_same_message(struct translation *t, bool *has_header) {
-    if (!bytes_is(t->segment.name, "MSH"))
+static bool is_same_message(struct translation *t) {
+    if (!bytes_is(t->segment.name, "MSH") || t->segment.at == 0)
         return true;
-    if (*has_header) {
-        translate_aside(t, "several messages came as one: only the first was read", t->segment.at);
-        return false;
-    }
-    *has_header = true;
-    return true;
+    translate_aside(t, "several messages came as one: only the first was read", t->segment.at);
+    return false;
 }
 
-static void read_segments(struct translation *t) {
-    struct hl7_walk walk = {0};
-    bool has_header = false;
-    while (!t->is_full && hl7_segment_next(&t->message, &walk, &t->segment)) {
-        if (!is_same_message(t, &has_header))
+/* From *walk on, to the end of the message or to where facts about the next patient begin; *walk is left there. */
+static void read_segments(struct translation *t, struct hl7_walk *walk) {
+    struct hl7_walk before = *walk;
+    for (; !t->is_full && hl7_segment_next(&t->message, walk, &t->segment); before = *walk) {
+        if (!is_same_message(t))
             return;
         const struct reader *reader = reader_of(t->segment.name);
         if (!reader || is_of_other_patient(t, reader))
             continue;
         hl7_segment_split(&t->segment, t->fields, reader->fields_max);
         reader->read(t);
+        if (t->is_at_next) {
+            *walk = before;
+            return;
+        }
     }
 }
 
@@ -220,6 +185,11 @@ static const char *reason_not_read(const struct translation *t) {
     case KIND_EVENT:
     case KIND_RESULTS:
     case KIND_DOCUMENT:
+    case KIND_ORDERS:
+    case KIND_ORDER_ANSWER:
+    case KIND_VACCINATION:
+    case KIND_APPOINTMENT:
+    case KIND_PROBLEMS:
     case KIND_LATER:
         break;
     }
@@ -238,15 +208,23 @@ static const char *reason_event_not_read(const struct translation *t) {
     if (bytes_is_empty(trigger))
         return "neither MSH-9 nor EVN-1 says which event this is: only patient and stay were read";
     if (!event_is_read(trigger))
-        return "this event is not translated yet: only patient and stay were read";
-    if (event_is_merge(trigger) && t->merge_count == 0)
-        return "a merge without MRG";
-    if (event_is_link(trigger) && t->merge_count == 0)
-        return "an event about two patients names only one";
+        return event_is_deletion(trigger)
+                   ? "a stay or a person is said to be entered in error: a person has to decide"
+                   : "this event is not translated: only patient and stay were read";
+    const char *no_merge = reason_no_merge(t);
+    if (no_merge)
+        return no_merge;
     bool is_correction = bytes_is(trigger, "Z99");
     if (is_correction && !says(t->facts, FACT_MOVEMENT) && !says(t->facts, FACT_CANCEL))
         return "a correction names no movement (ZBE-1) or no event (ZBE-6)";
     return NULL;
+}
+
+/* Goals (PGL) and pathways (PPP) have no place in a chart; the problems beside them have. */
+static const char *reason_problems_not_read(const struct translation *t) {
+    if (!bytes_is(t->facts->type, "PPR"))
+        return "goals and pathways are not translated: only patient, stay and problems were read";
+    return says(t->facts, FACT_DIAGNOSIS) ? NULL : "a message of problems holds none (PRB)";
 }
 
 /* What a message of its kind should have given and did not. */
@@ -258,8 +236,21 @@ static const char *reason_lacking(const struct translation *t) {
         return says(t->facts, FACT_REPORT) ? NULL : "a message of results holds none (OBR, OBX)";
     case KIND_DOCUMENT:
         return says(t->facts, FACT_DOCUMENT) ? NULL : "a message of documents without TXA";
+    case KIND_ORDERS:
+        return says(t->facts, FACT_ORDER) || says(t->facts, FACT_MEDICATION_EVENT)
+                   ? NULL
+                   : "a message of orders holds none (ORC, OBR, RXA)";
+    case KIND_VACCINATION:
+        return says(t->facts, FACT_MEDICATION_EVENT) ? NULL
+                                                     : "a message of vaccines holds none (RXA)";
+    case KIND_APPOINTMENT:
+        return says(t->facts, FACT_APPOINTMENT) ? NULL
+                                                : "a message of appointments holds none (SCH)";
+    case KIND_PROBLEMS:
+        return reason_problems_not_read(t);
     case KIND_LATER:
-        return "this kind of message is not translated yet: only patient and stay were read";
+        return "this kind of message is not translated: only patient and stay were read";
+    case KIND_ORDER_ANSWER:
     case KIND_ANSWER:
     case KIND_QUERY:
     case KIND_SYSTEM:
@@ -269,18 +260,28 @@ static const char *reason_lacking(const struct translation *t) {
     return NULL;
 }
 
+static const char *reason_no_patient(const struct translation *t) {
+    if (t->kind == KIND_ORDER_ANSWER)
+        return "an acknowledgement or answer: it says nothing of a patient";
+    if (t->kind == KIND_EVENT && bytes_is(t->facts->trigger, "A20"))
+        return "the state of a bed, not of a patient";
+    return "there is no PID: the message names no patient";
+}
+
 static void finish(struct translation *t, size_t type_at) {
     struct facts *facts = t->facts;
     if (!t->has_pid)
-        translate_aside(t, "there is no PID: the message names no patient", 0);
+        translate_aside(t, reason_no_patient(t), t->kind == KIND_ORDER_ANSWER ? type_at : 0);
     facts->is_date_doubtful = facts->said > t->context->received_at + FUTURE_US;
     if (!facts->has_subject) { /* there is nobody that facts could be about */
         facts->count = 0;
         return;
     }
+    order_close(t);
     finish_visit(t);
     finish_results(t);
     finish_document(t);
+    finish_appointment(t);
     const char *reason = reason_lacking(t);
     if (reason)
         translate_aside(t, reason, type_at);
@@ -303,6 +304,87 @@ static bool is_plain(const struct hl7_message *message) {
     return (seen & UINT64_C(0x8080808080808080)) == 0;
 }
 
+/* What is gathered of one patient begins anew; what the message says of itself, and of when, stays. */
+static void forget_patient(struct translation *t) {
+    struct movement_times times = t->times;
+    memset(&t->has_pid, 0, sizeof *t - offsetof(struct translation, has_pid));
+    t->report = t->observation = t->document = NO_FACT;
+    t->times.event = times.event;
+    t->times.has_event = times.has_event;
+    t->times.planned = times.planned;
+    t->times.has_planned = times.has_planned;
+    t->capacity = 0;
+}
+
+/* The next patient's facts, of the same sender, said at the same time. NULL: the arena is full. */
+static struct facts *begin_next(struct translation *t) {
+    const struct facts *before = t->facts;
+    struct facts *next = arena_alloc(t->arena, sizeof *next);
+    if (!next) {
+        t->is_full = true;
+        return NULL;
+    }
+    *next = (struct facts){
+        .application = before->application,
+        .facility = before->facility,
+        .type = before->type,
+        .trigger = before->trigger,
+        .control_id = before->control_id,
+        .own_time = before->own_time,
+        .is_charset_mismatch = before->is_charset_mismatch,
+        .said = before->said,
+        .is_ambiguous = t->is_said_ambiguous,
+    };
+    if (t->is_same_subject) {
+        next->has_subject = before->has_subject;
+        next->subject = before->subject;
+    }
+    return next;
+}
+
+/* Of the others who have the same appointment nothing more is read than that. */
+static void add_companions(struct translation *t) {
+    struct fact_appointment *appointment = t->appointment;
+    struct fact_identifier *companions = t->companions;
+    size_t count = appointment ? t->companion_count : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct facts *next = begin_next(t);
+        if (!next)
+            return;
+        next->has_subject = true;
+        next->subject = companions[i];
+        t->facts->next = next;
+        t->facts = next;
+        t->capacity = 0;
+        struct fact *fact = translate_add(t, FACT_APPOINTMENT);
+        if (!fact)
+            return;
+        *fact->appointment = *appointment;
+    }
+}
+
+#define PATIENTS_MAX 1000u /* of one message */
+
+static void read_patients(struct translation *t, size_t type_at) {
+    struct hl7_walk walk = {0};
+    for (unsigned count = 1;; count++) {
+        t->splits &= count < PATIENTS_MAX;
+        read_segments(t, &walk);
+        bool has_next = t->is_at_next, is_same = t->is_same_subject;
+        finish(t, type_at);
+        struct facts *next = has_next && !t->is_full ? begin_next(t) : NULL;
+        if (!next) {
+            add_companions(t);
+            return;
+        }
+        t->facts->next = next;
+        forget_patient(t);
+        t->facts = next;
+        t->has_pid = is_same;
+        t->survivor = next->subject;
+    }
+}
+
 static void translate(struct translation *t) {
     t->is_plain = is_plain(&t->message);
     t->segment = (struct hl7_segment){t->message.msh, bytes_first(t->message.msh, 3), 0,
@@ -318,8 +400,7 @@ static void translate(struct translation *t) {
     if (t->thin && t->thin->is_full)
         translate_aside(t, "the message is so large that only its beginning was read",
                         t->thin->filled);
-    read_segments(t);
-    finish(t, type_at);
+    read_patients(t, type_at);
 }
 
 static enum err from_hl7(struct bytes body, const struct hl7_thin *thin, uint64_t entry,
@@ -330,6 +411,7 @@ static enum err from_hl7(struct bytes body, const struct hl7_thin *thin, uint64_
     memset(&t, 0, offsetof(struct translation, fields));
     memset(&t.has_pid, 0, sizeof t - offsetof(struct translation, has_pid));
     t.thin = thin;
+    t.splits = !thin; /* of a message that is not whole nobody knows what else is in it */
     t.entry = entry;
     t.context = context;
     t.arena = arena;

@@ -22,11 +22,23 @@ enum message_kind {
     KIND_EVENT,    /* ADT */
     KIND_RESULTS,  /* OBR and OBX are results */
     KIND_DOCUMENT, /* TXA and OBX are a document */
-    KIND_LATER,    /* its own content is not translated yet; patient, stay, allergies, diagnoses are */
+    KIND_ORDERS, /* ORC, OBR, RXO, RXE... are orders, RXA, RXD, RXG what was given and dispensed */
+    KIND_ORDER_ANSWER, /* the filler's answer: it says what became of an order */
+    KIND_VACCINATION,  /* RXA is a vaccine that was given */
+    KIND_APPOINTMENT,
+    KIND_PROBLEMS,
+    KIND_LATER, /* its own content is not translated; patient, stay, allergies, diagnoses are */
     KIND_ANSWER,
     KIND_QUERY,
     KIND_SYSTEM,
     KIND_UNKNOWN
+};
+
+struct kind_of_type {
+    char type[4];
+    enum message_kind kind;
+    bool
+        states_place; /* its PV1-3 is where the patient is now, not where an appointment or an account is */
 };
 
 /* A text that grows by lines without being copied for each. */
@@ -41,8 +53,29 @@ struct observation_room {
 };
 
 struct movement_times {
-    struct time_read event, admitted, discharged, movement; /* EVN-6, PV1-44, PV1-45, ZBE-2 */
-    bool has_event, has_admitted, has_discharged, has_movement;
+    struct time_read event, planned;                 /* EVN-6, EVN-3 */
+    struct time_read admitted, discharged, movement; /* PV1-44, PV1-45, ZBE-2 */
+    struct time_read expected_in, expected_out;      /* PV2-8, PV2-9 */
+    bool has_event, has_planned, has_admitted, has_discharged, has_movement, has_expected_in,
+        has_expected_out;
+};
+
+/* The order at hand, until it becomes a fact (order.c). */
+struct order_group {
+    bool is_open, has_orc, has_detail;
+    bool is_encoded;       /* RXE was there */
+    bool route_is_encoded; /* the route stood below RXE */
+    bool is_prior;         /* an order of earlier results, which is no order of this message */
+    bool is_further;       /* a second OBR under one ORC */
+    unsigned count, timing_count;   /* orders of this message so far; TQ1 of this one */
+    struct fact_order fact, of_orc; /* of_orc: as its ORC alone left it */
+    struct lines notes, reason, components;
+    struct bytes first_component;
+    /* What was given or dispensed of it. */
+    struct fact_medication_event *event; /* the one that notes belong to */
+    struct lines event_notes;
+    size_t event_count, first_event; /* the first that RXR is of: its place in the list */
+    bool has_route;
 };
 
 struct translation {
@@ -51,14 +84,16 @@ struct translation {
     struct arena *arena;
     struct facts *facts;
     size_t capacity;
-    uint64_t lead; /* bytes of the body before its MSH */
+    uint64_t lead;               /* bytes of the body before its MSH */
     const struct hl7_thin *thin; /* of a message that was thinned; NULL: it is whole */
     uint64_t entry;              /* where the whole is */
     enum message_kind kind;
-    bool states_place; /* PV1-3 of this kind of message is where the patient is */
-    bool is_french;    /* MSH-17 or MSH-12.2 */
-    bool is_plain;     /* ASCII without escapes: every text is as it lies in the message */
-    bool is_full;      /* the arena is: the result is ERR_LIMIT */
+    bool states_place;      /* PV1-3 of this kind of message is where the patient is */
+    bool is_french;         /* MSH-17 or MSH-12.2 */
+    bool is_plain;          /* ASCII without escapes: every text is as it lies in the message */
+    bool is_full;           /* the arena is: the result is ERR_LIMIT */
+    bool splits;            /* further patients become facts of their own */
+    bool is_said_ambiguous; /* of is_ambiguous, what comes of MSH-7 and EVN-2 */
 
     /* The segment at hand, split. */
     struct hl7_segment segment;
@@ -69,23 +104,42 @@ struct translation {
     /* Who. */
     bool has_pid, is_other_patient;
     struct fact_identifier survivor; /* of the PID last read: what an MRG merges into */
-    struct bytes survivor_field;     /* its PID-3 */
+    struct bytes survivor_fields[5]; /* its PID-2, 3, 4 at their numbers */
+    struct bytes survivor_field;     /* the one that the merge at hand is about */
+    bool survivor_is_of_pid_3;
     struct fact_identifier account;  /* PID-18 */
 
     /* Where and when. */
     bool has_pv1, has_place;
-    struct fact_place place, prior;
+    struct fact_place place, prior, pending; /* PV1-3, 6, 42 */
     struct movement_times times;
     struct bytes movement_id, movement_action, original_event; /* ZBE-1, 4, 6 */
-    size_t merge_count;
+    struct bytes medical_unit, care_unit, nature;              /* ZBE-7, 8, 9 */
+    size_t merge_count, visit_merge_count;
+    bool has_mrg;
+    struct fact_identifier prior_account, prior_visit; /* MRG-3, MRG-5 */
+    bool
+        is_at_next; /* what follows is about another patient or stay: read_segments stops before it */
+    bool is_same_subject; /* ... another stay */
+
+    /* Orders and appointments. */
+    struct order_group order;
+    bool is_prior_result;        /* below a repeated PID: earlier results of the same patient */
+    struct bytes specimen_ahead; /* SPM that stands before its orders */
+    struct fact_appointment *appointment;
+    struct lines appointment_notes;
+    struct bytes appointment_contact;
+    int64_t appointment_duration_us;
+    struct fact_identifier *companions; /* the others whose appointment it is */
+    size_t companion_count;
 
     /* Results. */
     struct bytes order_placer, order_filler; /* ORC-2, ORC-3 */
     size_t report;                           /* its place in the list; NO_FACT: none is open */
-    bool is_report_of_obx; /* made of an OBX that stands under no OBR */
+    bool is_report_of_obx;                   /* made of an OBX that stands under no OBR */
     struct observation_room *room;
     size_t observation_capacity;
-    size_t observation;       /* the one that notes belong to; NO_FACT: the report itself */
+    size_t observation; /* the one that notes belong to; NO_FACT: the report itself */
     struct lines report_notes;
 
     /* The document. */
@@ -93,6 +147,9 @@ struct translation {
     struct lines document_text;
     struct bytes document_file_name; /* TXA-16 */
 };
+
+/* ---- kinds.c ---- */
+const struct kind_of_type *kind_of_message(struct bytes type);
 
 /* ---- translate.c ---- */
 void translate_warn(struct translation *t, const char *warning);
@@ -129,6 +186,8 @@ struct bytes upper_of(struct translation *t, struct bytes b);
 struct bytes join_texts(struct translation *t, const struct bytes *parts, size_t count,
                         const char *between);
 void add_line(struct translation *t, struct lines *lines, struct bytes line);
+/* value put behind *all, where both say something with `between` between them. */
+void append_text(struct translation *t, struct bytes *all, struct bytes value, const char *between);
 
 /* A time of the message; false (and a warning when it is not of the form) if there is none. */
 bool time_stated(struct translation *t, struct bytes raw, struct time_read *out);
@@ -143,6 +202,12 @@ struct bytes local_time_text(struct translation *t, int64_t at);
 struct bytes person_text(struct translation *t, unsigned field, bool has_id);
 /* EI: the entity's id, else its universal id. */
 struct bytes entity_text(struct translation *t, unsigned field);
+/* A unit's code, as people read it; of a code of digits alone its text. */
+struct bytes unit_text(struct translation *t, unsigned field);
+/* PL: point of care, room, bed, facility. */
+struct fact_place place_of(struct translation *t, unsigned field);
+/* The French numbers of establishments (FINESS, 9 digits) and of professionals (RPPS, 11) end in Luhn's check digit. */
+bool check_digit_is_right(struct bytes digits);
 
 struct coded {
     struct bytes code, text, system;
@@ -177,9 +242,18 @@ void read_identifiers(struct translation *t, struct identifier_list *all);
 const struct fact_identifier *choose_subject(const struct identifier_list *all);
 /* All but the subject become facts. */
 void add_other_identifiers(struct translation *t, const struct identifier_list *all);
+
+/* ---- merge.c ---- */
 void translate_mrg(struct translation *t);
 /* A second PID where the event is about two. */
 void translate_linked_pid(struct translation *t);
+/* Does the event join numbers of patients; does it join or move stays? */
+bool event_is_merge(struct bytes trigger);
+bool event_is_link(struct bytes trigger);
+bool event_is_of_visits(struct bytes trigger);
+/* Why an event of merges gave none; NULL: it did, or it is no such event. */
+const char *reason_no_merge(const struct translation *t);
+void finish_visit_merges(struct translation *t);
 
 /* ---- the readers of a segment ---- */
 void translate_pid(struct translation *t);
@@ -187,6 +261,7 @@ void translate_names(struct translation *t);
 void add_cell(struct translation *t, enum fact_kind kind, int field, struct bytes raw);
 void add_text_cell(struct translation *t, enum fact_kind kind, int field, struct bytes text);
 void translate_evn(struct translation *t);
+void check_establishment(struct translation *t, unsigned field);
 void translate_pv1(struct translation *t);
 void translate_pv2(struct translation *t);
 void translate_zbe(struct translation *t);
@@ -198,7 +273,49 @@ void translate_obr(struct translation *t);
 void translate_obx(struct translation *t);
 void translate_nte(struct translation *t);
 void translate_spm(struct translation *t);
+void translate_prb(struct translation *t);
 void translate_txa(struct translation *t);
+
+/* ---- order.c ---- */
+bool is_of_orders(const struct translation *t);
+void order_orc(struct translation *t);
+void order_obr(struct translation *t);
+void order_obx(struct translation *t);
+void order_nte(struct translation *t);
+void order_spm(struct translation *t);
+/* A group without ORC, for an event that stands alone. */
+void order_open_bare(struct translation *t);
+void order_close(struct translation *t);
+void order_quantity_timing(struct translation *t, unsigned field);
+void translate_rxo(struct translation *t);
+void translate_rxe(struct translation *t);
+void translate_rxr(struct translation *t);
+void translate_rxc(struct translation *t);
+void translate_tq1(struct translation *t);
+void translate_ods(struct translation *t);
+void translate_odt(struct translation *t);
+void translate_rqd(struct translation *t);
+void translate_bpo(struct translation *t);
+
+/* ---- medication.c ---- */
+void medication_route(struct translation *t, struct bytes route, struct bytes site);
+void translate_rxa(struct translation *t);
+void translate_rxd(struct translation *t);
+void translate_rxg(struct translation *t);
+
+/* ---- appointment.c ---- */
+void appointment_tq1(struct translation *t);
+void appointment_nte(struct translation *t);
+void translate_sch(struct translation *t);
+void translate_arq(struct translation *t);
+void translate_ais(struct translation *t);
+void translate_aig(struct translation *t);
+void translate_ail(struct translation *t);
+void translate_aip(struct translation *t);
+void finish_appointment(struct translation *t);
+/* A further patient of the same appointment; false: no room for more. */
+bool appointment_companion(struct translation *t, const struct fact_identifier *subject);
+
 /* OBX and NTE of a document. */
 void translate_document_content(struct translation *t);
 void translate_document_note(struct translation *t);
@@ -214,8 +331,8 @@ uint64_t encapsulated_bytes(const struct translation *t, const struct bytes *par
 
 /* ---- after the last segment ---- */
 bool event_is_read(struct bytes trigger);
-bool event_is_merge(struct bytes trigger);
-bool event_is_link(struct bytes trigger);
+/* A23, A29: there should never have been such a stay, such a person. */
+bool event_is_deletion(struct bytes trigger);
 void finish_visit(struct translation *t);
 void finish_results(struct translation *t);
 void finish_document(struct translation *t);

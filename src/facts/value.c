@@ -33,8 +33,8 @@ static inline struct bytes trimmed(struct bytes b) {
 }
 
 /* `last` ends the whole as its end does; the component delimiter itself where nothing else does. */
-static inline void split_until(const uint8_t *at, const uint8_t *end, uint8_t delimiter, uint8_t last,
-                               struct bytes *parts, unsigned count) {
+static inline void split_until(const uint8_t *at, const uint8_t *end, uint8_t delimiter,
+                               uint8_t last, struct bytes *parts, unsigned count) {
     unsigned filled = 0;
     while (at < end && filled < count) {
         const uint8_t *stop = at;
@@ -52,7 +52,8 @@ static inline void split_until(const uint8_t *at, const uint8_t *end, uint8_t de
 void split_components(const struct translation *t, struct bytes repetition, struct bytes *parts,
                       unsigned count) {
     uint8_t delimiter = t->message.delimiters.component;
-    split_until(repetition.data, repetition.data + repetition.size, delimiter, delimiter, parts, count);
+    split_until(repetition.data, repetition.data + repetition.size, delimiter, delimiter, parts,
+                count);
 }
 
 void split_field(const struct translation *t, unsigned field, struct bytes *parts, unsigned count) {
@@ -71,10 +72,12 @@ struct bytes subcomponent(const struct translation *t, struct bytes component, u
 }
 
 /* Up to the first delimiter of any kind: the first subcomponent of what begins here. */
-static struct bytes simple_value(const struct translation *t, const uint8_t *at, const uint8_t *end) {
+static struct bytes simple_value(const struct translation *t, const uint8_t *at,
+                                 const uint8_t *end) {
     const struct hl7_delimiters *d = &t->message.delimiters;
     const uint8_t *stop = at;
-    while (stop < end && *stop != d->component && *stop != d->repetition && *stop != d->subcomponent)
+    while (stop < end && *stop != d->component && *stop != d->repetition &&
+           *stop != d->subcomponent)
         stop++;
     return trimmed(bytes_from(at, (size_t)(stop - at)));
 }
@@ -152,7 +155,8 @@ struct bytes upper_of(struct translation *t, struct bytes b) {
         return BYTES_NONE;
     }
     for (size_t i = 0; i < b.size; i++)
-        copy[i] = b.data[i] >= 'a' && b.data[i] <= 'z' ? (uint8_t)(b.data[i] - 'a' + 'A') : b.data[i];
+        copy[i] =
+            b.data[i] >= 'a' && b.data[i] <= 'z' ? (uint8_t)(b.data[i] - 'a' + 'A') : b.data[i];
     return bytes_from(copy, b.size);
 }
 
@@ -184,6 +188,12 @@ struct bytes join_texts(struct translation *t, const struct bytes *parts, size_t
         text_put(&text, parts[i]);
     }
     return text_bytes(&text);
+}
+
+void append_text(struct translation *t, struct bytes *all, struct bytes value,
+                 const char *between) {
+    const struct bytes parts[] = {*all, value};
+    *all = join_texts(t, parts, 2, between);
 }
 
 #define LINES_BYTES_MIN 256u
@@ -289,9 +299,36 @@ struct bytes local_time_text(struct translation *t, int64_t at) {
 
 /* ---- people, entities, codes ---- */
 
+bool check_digit_is_right(struct bytes digits) {
+    unsigned sum = 0;
+    for (size_t i = 0; i < digits.size; i++) {
+        unsigned digit = digits.data[digits.size - 1 - i] - (unsigned)'0';
+        unsigned doubled = digit * 2;
+        if (digit > 9)
+            return false;
+        sum += i % 2 == 0 ? digit : doubled > 9 ? doubled - 9 : doubled;
+    }
+    return sum % 10 == 0;
+}
+
+#define XCN_PARTS 13
+#define XCN_TYPE  12
+
+/* The national directory of professionals writes an 8 before the eleven digits. */
+static void check_professional(struct translation *t, struct bytes id, struct bytes type) {
+    if (!bytes_is(type, "RPPS") || bytes_is_empty(id))
+        return;
+    struct bytes digits = id.size == 12 && id.data[0] == '8' ? bytes_skip(id, 1) : id;
+    if (digits.size != 11 || !check_digit_is_right(digits))
+        translate_warn(t, "a professional's number (RPPS) is not one: its check digit is wrong");
+}
+
 struct bytes person_text(struct translation *t, unsigned field, bool has_id) {
-    struct bytes parts[3], id;
-    split_field(t, field, parts, 3);
+    struct bytes parts[XCN_PARTS], id;
+    if (bytes_is_empty(t->fields[field]))
+        return BYTES_NONE;
+    split_field(t, field, parts, XCN_PARTS);
+    check_professional(t, subcomponent(t, parts[0], 1), parts[XCN_TYPE]);
     for (size_t i = 0; i < 3; i++)
         parts[i] = text_of(t, subcomponent(t, parts[i], 1));
     id = parts[0];
@@ -308,6 +345,14 @@ struct bytes entity_text(struct translation *t, unsigned field) {
     struct bytes parts[3];
     split_field(t, field, parts, 3);
     return text_of(t, subcomponent(t, bytes_is_empty(parts[0]) ? parts[2] : parts[0], 1));
+}
+
+struct fact_place place_of(struct translation *t, unsigned field) {
+    struct bytes parts[4];
+    split_field(t, field, parts, 4);
+    for (size_t i = 0; i < 4; i++)
+        parts[i] = text_of(t, subcomponent(t, parts[i], 1));
+    return (struct fact_place){parts[0], parts[1], parts[2], parts[3]};
 }
 
 #define CODED_ORIGINAL_TEXT 8
@@ -339,6 +384,12 @@ struct coded coded_field(struct translation *t, unsigned field) {
         return (struct coded){0};
     split_field(t, field, parts, CODED_PARTS);
     return coded_parts(t, parts);
+}
+
+struct bytes unit_text(struct translation *t, unsigned field) {
+    struct coded unit = coded_field(t, field);
+    /* A code of digits alone (SNOMED CT) is none that a person reads. */
+    return bytes_is_empty(unit.code) || bytes_is_digits(unit.code) ? unit.text : unit.code;
 }
 
 static struct bytes coded_joined(struct translation *t, unsigned field, const char *between,

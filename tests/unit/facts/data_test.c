@@ -21,7 +21,8 @@ struct tally {
 };
 
 struct figures {
-    unsigned files, messages, with_facts, facts[FACT_DOCUMENT + 1], observations, errors, not_utf8;
+    unsigned files, messages, with_facts, facts[FACT_VISIT_MERGE + 1], observations, errors,
+        not_utf8;
 };
 
 static struct tally asides, warnings;
@@ -47,7 +48,8 @@ static void tally_add(struct tally *tally, const char *what, const char *path) {
 static void tally_print(const char *title, const struct tally *tally) {
     printf("# %s\n", title);
     for (size_t i = 0; i < tally->count; i++)
-        printf("# %5u  %s (%s)\n", tally->rows[i].count, tally->rows[i].what, tally->rows[i].example);
+        printf("# %5u  %s (%s)\n", tally->rows[i].count, tally->rows[i].what,
+               tally->rows[i].example);
 }
 
 static void count_facts(const struct facts *facts) {
@@ -125,8 +127,9 @@ static void check_simhospital(void) {
 
 int main(void) {
     const char *data = getenv("VEILLEUSE_DATA"), *root = data ? data : "../shared/data";
-    static const char *const folders[] = {"simhospital",    "microsoft-fhir-converter", "mirth-connect",
-                                          "linuxforhealth", "rethinkhealth",            "v2-to-fhir"};
+    static const char *const folders[] = {"simhospital",   "microsoft-fhir-converter",
+                                          "mirth-connect", "linuxforhealth",
+                                          "rethinkhealth", "v2-to-fhir"};
     char path[4096];
     struct stat status;
     snprintf(path, sizeof path, "%s/hl7v2", root);

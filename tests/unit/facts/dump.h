@@ -58,8 +58,8 @@ static inline void dump_cell(struct text *out, const struct fact *fact) {
     static const char *const patient[PATIENT_FIELD_COUNT] = {
         "?",          "family_name", "given_name", "birth_name", "used_name", "prefix",
         "birth_date", "sex",         "address",    "phone",      "death",     "identity_status"};
-    static const char *const visit[VISIT_FIELD_COUNT] = {"?",       "class",       "attending",
-                                                         "service", "admitted_at", "discharged_at",
+    static const char *const visit[VISIT_FIELD_COUNT] = {"?",       "class",        "attending",
+                                                         "service", "admitted_at",  "discharged_at",
                                                          "reason",  "stated_place", "census"};
     bool is_patient = fact->kind == FACT_PATIENT;
     text_put_format(out, "%s %s ", is_patient ? "patient" : "stay",
@@ -78,6 +78,7 @@ static inline void dump_movement(struct text *out, const struct fact_movement *m
     dump_place(out, "prior", &movement->prior);
     dump_part(out, "medical_unit", movement->medical_unit);
     dump_part(out, "care_unit", movement->care_unit);
+    dump_part(out, "nature", movement->nature);
     text_put_string(out, movement->is_update ? " update" : "");
 }
 
@@ -337,6 +338,10 @@ static inline void dump_facts(struct text *out, const struct facts *facts, struc
     for (size_t i = 0; i < facts->count; i++)
         dump_fact(out, &facts->list[i]);
     dump_oddities(out, facts, body);
+    if (facts->next) {
+        text_put_string(out, "next ");
+        dump_facts(out, facts->next, body);
+    }
 }
 
 #endif

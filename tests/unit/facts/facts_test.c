@@ -15,7 +15,8 @@ static enum err translate(struct bytes body, struct arena *arena, struct facts *
 
 static const char message[] =
     "MSH|^~\\&|DPI|CHU|V|V|20261123100000||ORU^R01|1|P|2.5\r"
-    "PID|1||4711^^^chu^pi~8^^^LABO^xx||MARTIN\\T\\CO^ANNE^MARIE||19800502|f|||1 rue^^DAX||^PRN^PH^^33^5^58\r"
+    "PID|1||4711^^^chu^pi~8^^^LABO^xx||MARTIN\\T\\CO^ANNE^MARIE||19800502|f|||1 "
+    "rue^^DAX||^PRN^PH^^33^5^58\r"
     "PV1|1|I|CARDIO^101^A||||C7^WOOLFSON^K|||CAR\r"
     "AL1|1|DA|AMOX|SV|Rash~Choc|20200101\r"
     "OBR|1|P|F|X|||20261123083000\rNTE|1||un\rNTE|2||deux\r"
@@ -88,18 +89,18 @@ static void test_sizes(void) {
     test_large("a text of 200,000 lines", pid, "OBX|1|TX|A||une ligne||||||F\r", "", 200000);
     test_large("a value of a million repetitions", "PID|1||4711\rOBR|1\rOBX|1|ST|A||", "a~", "\r",
                1000000);
-    test_large("a note of a million repetitions", "PID|1||4711\rOBR|1\rOBX|1|ST|A||b\rNTE|1||", "a~",
-               "\r", 1000000);
+    test_large("a note of a million repetitions", "PID|1||4711\rOBR|1\rOBX|1|ST|A||b\rNTE|1||",
+               "a~", "\r", 1000000);
     test_large("50,000 results", pid, "OBX|1|NM|A||1||||||F\r", "", 50000);
     test_large("100,000 orders", pid, "OBR|1|P|F|X\r", "", 100000);
     test_large("a million numbers", "PID|1||4711", "~1", "\r", 1000000);
     test_large("a million names", "PID|1||4711||A^B", "~A^B", "\r", 1000000);
     test_large("a million addresses", "PID|1||4711||||||||", "~", "\r", 1000000);
-    test_large("a million phones and flags", "PID|1||4711||||||||||", "~^NET", "\rOBX|1|NM|A||1|||~~\r",
-               1000000);
+    test_large("a million phones and flags", "PID|1||4711||||||||||", "~^NET",
+               "\rOBX|1|NM|A||1|||~~\r", 1000000);
     test_large("100,000 patients", pid, "PID|1||5011\r", "", 100000);
-    test_large("an attachment of 8 MB", "PID|1||4711\rOBR|1\rOBX|1|ED|A||^AP^PDF^Base64^", "AAAA", "\r",
-               2000000);
+    test_large("an attachment of 8 MB", "PID|1||4711\rOBR|1\rOBX|1|ED|A||^AP^PDF^Base64^", "AAAA",
+               "\r", 2000000);
 }
 
 static bool understands(const char *type) {
@@ -113,14 +114,17 @@ static bool understands(const char *type) {
 }
 
 static void test_understands(void) {
-    static const char *const yes[] = {"ADT^A01", "ADT^A31^ADT_A05", "ADT^A40", "ADT", "ORU^R01",
-                                      "ORU^R30", "OUL^R22",         "MDM^T02", "MDM^T11"};
-    static const char *const no[] = {"ADT^A15", "ADT^A17", "ADT^Z01", "ORM^O01", "SIU^S12",
+    static const char *const yes[] = {"ADT^A01", "ADT^A31^ADT_A05", "ADT^A40", "ADT",     "ORU^R01",
+                                      "ORU^R30", "OUL^R22",         "MDM^T02", "MDM^T11", "ADT^A15",
+                                      "ADT^A17", "ADT^A45",         "ORM^O01", "OMP^O09", "RAS^O17",
+                                      "VXU^V04", "SIU^S12",         "SRM^S01", "PPR^PC1"};
+    static const char *const no[] = {"ADT^A23", "ADT^A29", "ADT^Z01", "ORR^O02", "BAR^P01",
                                      "ACK",     "QBP^Q22", "MFN^M02", "ZZZ^Z01", ""};
     for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
         tap_ok(understands(yes[i]), "understood", __FILE__, __LINE__, yes[i]);
     for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
-        tap_ok(!understands(no[i]), "not understood", __FILE__, __LINE__, *no[i] ? no[i] : "no type");
+        tap_ok(!understands(no[i]), "not understood", __FILE__, __LINE__,
+               *no[i] ? no[i] : "no type");
     struct hl7_header none;
     hl7_header_read(&none, BYTES("nothing"));
     ok(!facts_understands(&none), "without MSH nothing is understood");
