@@ -13,6 +13,7 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <time.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 /* What a call needs of the disk: a full one goes on reading and deleting. */
@@ -276,6 +277,19 @@ int sys_rmdir(struct sys *sys, const char *path) {
     if (is_failing(sys, NEED_NOTHING))
         return -1;
     return told(sys, rmdir(path), &(struct sys_event){SYS_DIR_REMOVED, .path = path});
+}
+
+int sys_watch_dir(struct sys *sys, const char *path) {
+    if (is_failing(sys, NEED_NOTHING))
+        return -1;
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (fd >= 0 && inotify_add_watch(fd, path, IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
+        int failed = errno;
+        close(fd);
+        errno = failed;
+        return -1;
+    }
+    return fd;
 }
 
 int sys_stat(struct sys *sys, const char *path, struct stat *out) {

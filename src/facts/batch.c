@@ -26,6 +26,9 @@ enum err facts_from_entry(struct bytes media_type, struct bytes body,
     struct facts_census census;
     if (facts_census_read_type(media_type, arena, &census))
         return facts_from_census(body, &census, context, arena, batch);
+    struct facts_filed filed;
+    if (facts_filed_read_type(media_type, arena, &filed))
+        return facts_from_filed(body, &filed, context, arena, batch);
     *batch = (struct facts_batch){arena_array(arena, 1, sizeof *batch->list), 1, INSTANT_NONE};
     if (!batch->list)
         return ERR_LIMIT;

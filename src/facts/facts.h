@@ -329,6 +329,25 @@ MUST_CHECK enum err facts_from_census(struct bytes body, const struct facts_cens
                                       const struct facts_context *context, struct arena *arena,
                                       struct facts_batch *batch);
 
+/* A file that lay in a watched folder (`folder` in veilleuse.conf). What it does not say itself stands in the entry's media type. */
+enum filed_kind { FILED_OTHER, FILED_PDF, FILED_CDA, FILED_KIND_COUNT };
+struct facts_filed {
+    enum filed_kind kind;
+    int64_t at;                    /* when it was last written */
+    struct bytes feed;             /* the folder's name */
+    struct bytes authority, type;  /* of the hospital's patient numbers, as HL7 v2 senders write them (CX.4, CX.5) */
+    struct bytes number;           /* of a PDF: out of its name; empty: it does not say */
+    struct bytes root;             /* of a CDA document's numbers: the OID that is `authority` */
+    struct bytes name;             /* of the file */
+};
+#define FACTS_FILED_TYPE_BYTES_MAX 1000u
+void facts_filed_put_type(struct text *type, const struct facts_filed *filed);
+/* false: it is no such file. */
+bool facts_filed_read_type(struct bytes type, struct arena *arena, struct facts_filed *filed);
+MUST_CHECK enum err facts_from_filed(struct bytes body, const struct facts_filed *filed,
+                                     const struct facts_context *context, struct arena *arena,
+                                     struct facts_batch *batch);
+
 /* Translate one message. `arena` also holds the result, and what follows it as `next`. */
 MUST_CHECK enum err facts_from_hl7(struct bytes body, const struct facts_context *context,
                                    struct arena *arena, struct facts *facts);

@@ -31,6 +31,31 @@ struct feeds_options {
 /* The feeds role: supervisor's channel on ROLE_SUPERVISOR_FD. Returns a code of sysexits.h. */
 int feeds_role_main(const struct feeds_options *options);
 
+/* ---- folders ---- */
+
+/* A directory where files arrive: HL7 v2, PDF, CDA. */
+#define FEEDS_FOLDERS_MAX 8u
+struct feeds_folder {
+    char name[64];      /* of the feed, in entries and on pages */
+    char pattern[64];   /* of a PDF's name: before <IPP> letter by letter, behind it with * and ?; may be empty */
+    char authority[64]; /* of its patient numbers: CX.4, may be empty */
+    char type[16];      /* CX.5, may be empty */
+    char root[64];      /* the OID of the same in CDA, may be empty */
+    char path[256];
+};
+struct feeds_folder_options {
+    struct sys *sys;
+    const char *site_dir;
+    const struct feeds_folder *folders;
+    size_t folder_count;
+    uint64_t message_bytes_max; /* 0: 64 MiB */
+};
+/* The folder role: takes each file that is whole, has it stored, then moves it to done/ in the same directory. Returns a code of
+ * sysexits.h. */
+int feeds_folder_role_main(const struct feeds_folder_options *options);
+/* The patient number in a PDF's name, letters and digits with at least one digit; empty when the name does not say. */
+struct bytes feeds_folder_number(const char *pattern, const char *name);
+
 /* ---- the sender ---- */
 
 struct feeds_sender_options {

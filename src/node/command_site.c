@@ -305,6 +305,17 @@ static int run_feeds(const struct role_start *start) {
     return feeds_role_main(&options);
 }
 
+static int run_folder(const struct role_start *start) {
+    struct feeds_folder_options options = {
+        .sys = start->sys,
+        .site_dir = start->site_dir,
+        .folders = start->config->folders,
+        .folder_count = start->config->folder_count,
+        .message_bytes_max = (uint64_t)start->config->message_bytes_max,
+    };
+    return feeds_folder_role_main(&options);
+}
+
 static int run_web(const struct role_start *start) {
     struct web_options options = {
         .sys = start->sys,
@@ -337,6 +348,8 @@ static int run_role(enum role role, const struct role_start *start) {
         return run_feeds(start);
     case ROLE_WEB:
         return run_web(start);
+    case ROLE_FOLDER:
+        return run_folder(start);
     default:
         return command_usage("role NAME DIR (started by the supervisor)");
     }

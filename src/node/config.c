@@ -13,7 +13,8 @@ enum value_kind {
     VALUE_CHARACTERS,
     VALUE_UNKNOWN,
     VALUE_RETENTION,
-    VALUE_FEED
+    VALUE_FEED,
+    VALUE_FOLDER
 };
 
 #define RETENTION_DAYS_MAX 36500
@@ -43,6 +44,10 @@ static const struct key {
     {"silent_s", VALUE_COUNT, offsetof(struct config, silent_s), "and silent after so many."},
     {"feed", VALUE_FEED, 0,
      "One source with numbers of its own, a line for each: NAME (MSH-3) LATE_S SILENT_S."},
+    {"folder", VALUE_FOLDER, 0,
+     "A directory where files arrive (HL7, PDF, CDA), a line for each: NAME PATTERN AUTHORITY TYPE OID DIRECTORY. PATTERN "
+     "says where a PDF's name holds the patient number; AUTHORITY and TYPE are CX.4 and CX.5 of that number in HL7, OID the "
+     "root of the same in CDA; - for none."},
     {"message_bytes_max", VALUE_COUNT, offsetof(struct config, message_bytes_max),
      "The largest message that is taken."},
     {"connection_count_max", VALUE_COUNT, offsetof(struct config, connection_count_max),
@@ -163,6 +168,48 @@ static bool take_feed(struct config *config, struct bytes value) {
     return true;
 }
 
+static bool next_word(struct bytes *rest, char *to, size_t to_bytes) {
+    struct bytes word;
+    *rest = bytes_trim(*rest);
+    if (!bytes_next_part(rest, ' ', &word) || bytes_is_empty(word) || word.size >= to_bytes)
+        return false;
+    if (bytes_is(word, "-"))
+        word = BYTES_NONE;
+    if (word.size)
+        memcpy(to, word.data, word.size);
+    to[word.size] = 0;
+    return true;
+}
+
+static bool is_pattern(const char *pattern) {
+    const char *number = strstr(pattern, "<IPP>");
+    return !pattern[0] || (number && !strchr(pattern, '/') && !strstr(number + 1, "<IPP>"));
+}
+
+/* "NAME PATTERN AUTHORITY TYPE OID DIRECTORY"; the directory may hold spaces. */
+static bool take_folder(struct config *config, struct bytes value) {
+    if (config->folder_count == FEEDS_FOLDERS_MAX || !bytes_is_utf8(value, NULL))
+        return false;
+    struct feeds_folder *folder = &config->folders[config->folder_count];
+    *folder = (struct feeds_folder){0};
+    if (!next_word(&value, folder->name, sizeof folder->name) ||
+        !next_word(&value, folder->pattern, sizeof folder->pattern) ||
+        !next_word(&value, folder->authority, sizeof folder->authority) ||
+        !next_word(&value, folder->type, sizeof folder->type) ||
+        !next_word(&value, folder->root, sizeof folder->root))
+        return false;
+    value = bytes_trim(value);
+    if (!folder->name[0] || !is_pattern(folder->pattern) || value.size < 2 ||
+        value.data[0] != '/' || !take_text(folder->path, value))
+        return false;
+    for (size_t i = 0; i < config->folder_count; i++)
+        if (!strcmp(config->folders[i].name, folder->name) ||
+            !strcmp(config->folders[i].path, folder->path))
+            return false;
+    config->folder_count++;
+    return true;
+}
+
 static bool take_value(struct config *config, const struct key *key, struct bytes value) {
     void *member = (char *)config + key->at;
     switch (key->kind) {
@@ -184,6 +231,8 @@ static bool take_value(struct config *config, const struct key *key, struct byte
         return take_characters(member, value);
     case VALUE_FEED:
         return take_feed(config, value);
+    case VALUE_FOLDER:
+        return take_folder(config, value);
     }
     return false;
 }
@@ -205,6 +254,9 @@ static const char *refusal_of(enum value_kind kind) {
         return "veilleuse.conf: this value is not an ADDRESS:PORT";
     case VALUE_FEED:
         return "veilleuse.conf: this value is not NAME LATE_S SILENT_S, of a name not given before";
+    case VALUE_FOLDER:
+        return "veilleuse.conf: this value is not NAME PATTERN AUTHORITY TYPE OID DIRECTORY (- for none; PATTERN with one "
+               "<IPP>; DIRECTORY from /), of a name and a directory not given before";
     case VALUE_TEXT:
     case VALUE_ID:
         break;
@@ -238,7 +290,7 @@ static enum err take_line(struct config *config, struct bytes line, uint64_t num
     const struct key *key = find_key(bytes_trim(bytes_first(line, equals)));
     if (!key)
         return refuse(fault, "veilleuse.conf: there is no such key", number, line);
-    if (seen[key - keys] && key->kind != VALUE_FEED)
+    if (seen[key - keys] && key->kind != VALUE_FEED && key->kind != VALUE_FOLDER)
         return refuse(fault, "veilleuse.conf: this key is given twice", number, line);
     seen[key - keys] = true;
     if (!take_value(config, key, bytes_trim(bytes_skip(line, equals + 1))))
@@ -293,6 +345,21 @@ static void put_feeds(struct text *text, const struct config *config, const stru
                         (long long)config->feeds[i].late_s, (long long)config->feeds[i].silent_s);
 }
 
+static void put_folders(struct text *text, const struct config *config, const struct key *key) {
+    text_put_format(text, "\n# %s\n", key->comment);
+    if (config->folder_count == 0)
+        text_put_format(text, "# %s = GED <IPP>_*.pdf CHV PI 1.2.250.1.999.1.1 /srv/ged\n", key->name);
+    for (size_t i = 0; i < config->folder_count; i++) {
+        const struct feeds_folder *folder = &config->folders[i];
+        const char *const words[] = {folder->name, folder->pattern, folder->authority, folder->type,
+                                     folder->root};
+        text_put_format(text, "%s =", key->name);
+        for (size_t k = 0; k < 5; k++)
+            text_put_format(text, " %s", words[k][0] ? words[k] : "-");
+        text_put_format(text, " %s\n", folder->path);
+    }
+}
+
 static void put_value(struct text *text, const struct config *config, const struct key *key) {
     const void *member = (const char *)config + key->at;
     switch (key->kind) {
@@ -319,6 +386,7 @@ static void put_value(struct text *text, const struct config *config, const stru
         break;
     }
     case VALUE_FEED: /* put_feeds */
+    case VALUE_FOLDER:
         break;
     }
 }
@@ -333,6 +401,10 @@ enum err config_write(const struct config *config, struct sys *sys, const char *
     for (size_t i = 0; i < KEY_COUNT; i++) {
         if (keys[i].kind == VALUE_FEED) {
             put_feeds(&text, config, &keys[i]);
+            continue;
+        }
+        if (keys[i].kind == VALUE_FOLDER) {
+            put_folders(&text, config, &keys[i]);
             continue;
         }
         text_put_format(&text, "\n# %s\n%s = ", keys[i].comment, keys[i].name);

@@ -1,13 +1,14 @@
 /* config.h - the one configuration file of a site, DIR/veilleuse.conf.
  *
  * Shapes     lines `key = value`; # begins a comment; a value is the rest of the line without white space around it.
- * Errors     ERR_CONFIG with the line number in fault.at and a sentence: an unknown key, a bad value, a key given twice (`feed` may be).
+ * Errors     ERR_CONFIG with the line number in fault.at and a sentence: an unknown key, a bad value, a key given twice (`feed` and `folder` may be).
  * Limits     the file is at most 64 KiB, a value 255 bytes.
  */
 #ifndef NODE_CONFIG_H
 #define NODE_CONFIG_H
 
 #include "base/base.h"
+#include "feeds/feeds.h"
 #include "formats/hl7/hl7.h"
 #include "web/web.h"
 
@@ -28,6 +29,8 @@ struct config {
     int64_t late_s, silent_s;
     struct web_patience feeds[CONFIG_FEEDS_MAX]; /* with thresholds of their own */
     size_t feed_count;
+    struct feeds_folder folders[FEEDS_FOLDERS_MAX];
+    size_t folder_count;
     int64_t message_bytes_max;
     int64_t connection_count_max;
     int64_t reserve_bytes;

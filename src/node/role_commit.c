@@ -326,8 +326,8 @@ static void tell_state(struct commit *commit) {
         return;
     commit->was_full = full;
     commit->was_suspect = suspect;
-    static const enum role peers[] = {ROLE_FEEDS, ROLE_WEB, ROLE_IMPORT};
-    for (size_t i = 0; i < 3; i++) {
+    static const enum role peers[] = {ROLE_FEEDS, ROLE_WEB, ROLE_IMPORT, ROLE_FOLDER};
+    for (size_t i = 0; i < 4; i++) {
         struct role_link *link = &commit->life.links[peers[i]];
         if (link->is_open && roles_put_vault_state(&link->ipc, full, suspect))
             trace_warning("%s was not told the vault's state", role_name(peers[i]));

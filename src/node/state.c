@@ -45,7 +45,7 @@ static bool put_problems(struct supervisor *supervisor, struct json *json) {
         const struct child *child = &supervisor->children[supervisor->roles[i]];
         const char *problem = problem_of(child);
         char line[256];
-        if (!problem)
+        if (!problem || !supervisor_wants(supervisor, child->role))
             continue;
         snprintf(line, sizeof line, "%s: %s", role_name(child->role), problem);
         json_put_string(json, line);
@@ -60,6 +60,8 @@ static void put_roles(struct supervisor *supervisor, struct json *json) {
     json_object_begin(json);
     for (size_t i = 0; i < supervisor->role_count; i++) {
         const struct child *child = &supervisor->children[supervisor->roles[i]];
+        if (!supervisor_wants(supervisor, child->role))
+            continue;
         json_name(json, role_name(child->role));
         json_object_begin(json);
         json_member_string(json, "state", state_name(child));

@@ -26,17 +26,19 @@
 #define TAKINGS_COUNTED   2
 
 static const enum role node_roles[] = {ROLE_COMMIT, ROLE_PUBLISH, ROLE_OPEN,
-                                       ROLE_CHART,  ROLE_WEB,     ROLE_FEEDS};
+                                       ROLE_CHART,  ROLE_WEB,     ROLE_FEEDS,
+                                       ROLE_FOLDER};
 static const enum role viewer_roles[] = {ROLE_OPEN, ROLE_WEB};
 
 static const enum role linked_pairs[][2] = {
     {ROLE_FEEDS, ROLE_COMMIT}, {ROLE_COMMIT, ROLE_PUBLISH}, {ROLE_COMMIT, ROLE_OPEN},
     {ROLE_OPEN, ROLE_CHART},   {ROLE_OPEN, ROLE_WEB},       {ROLE_WEB, ROLE_COMMIT},
+    {ROLE_FOLDER, ROLE_COMMIT},
 };
 
 /* Who stops after whom: first those that take in, then those that finish what was taken. */
 static const enum role stop_order[][2] = {
-    {ROLE_FEEDS, ROLE_FEEDS}, {ROLE_COMMIT, ROLE_COMMIT}, {ROLE_CHART, ROLE_PUBLISH},
+    {ROLE_FEEDS, ROLE_FOLDER}, {ROLE_COMMIT, ROLE_COMMIT}, {ROLE_CHART, ROLE_PUBLISH},
     {ROLE_OPEN, ROLE_WEB},
 };
 enum { STOP_STAGES = sizeof stop_order / sizeof stop_order[0] };
@@ -93,6 +95,11 @@ static void link_all(struct supervisor *supervisor, enum role role) {
 }
 
 /* ---- starting ---- */
+
+/* Where no folder is watched there is nobody to watch it. */
+bool supervisor_wants(const struct supervisor *supervisor, enum role role) {
+    return role != ROLE_FOLDER || supervisor->options->config->folder_count > 0;
+}
 
 static void child_ready(struct loop_watch *watch, uint32_t ready);
 
@@ -335,7 +342,8 @@ static void role_ended(struct child *child, int status) {
             continue;
     close_channel(child);
     child->pid = 0;
-    if (child->state == CHILD_STOPPING || supervisor->is_stopping) {
+    if (child->state == CHILD_STOPPING || supervisor->is_stopping ||
+        !supervisor_wants(supervisor, child->role)) {
         child->state = CHILD_ENDED;
         return;
     }
@@ -451,14 +459,17 @@ static void take_new_configuration(struct supervisor *supervisor) {
     }
     *supervisor->options->config = config;
     /* Roles read the file when they start; the sockets and the vault stay as they are. */
-    static const enum role readers[] = {ROLE_FEEDS, ROLE_CHART, ROLE_WEB};
+    static const enum role readers[] = {ROLE_FEEDS, ROLE_CHART, ROLE_WEB, ROLE_FOLDER};
     trace_info("new configuration taken");
     helper_hurry(supervisor);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         struct child *child = &supervisor->children[readers[i]];
         if (child->pid > 0)
             kill(child->pid, SIGKILL);
     }
+    struct child *folder = &supervisor->children[ROLE_FOLDER];
+    if (folder->state == CHILD_ENDED && supervisor_wants(supervisor, ROLE_FOLDER) && !supervisor->is_stopping)
+        folder->state = CHILD_WAITING;
 }
 
 static void signals_ready(struct loop_watch *watch, uint32_t ready) {
@@ -492,7 +503,8 @@ static void send_state(struct supervisor *supervisor) {
 /* Once every role has come up for the first time: say where, to people and to the service manager. */
 static void announce(struct supervisor *supervisor) {
     for (size_t i = 0; i < supervisor->role_count; i++)
-        if (!supervisor->children[supervisor->roles[i]].is_ready)
+        if (supervisor_wants(supervisor, supervisor->roles[i]) &&
+            !supervisor->children[supervisor->roles[i]].is_ready)
             return;
     supervisor->is_announced = true;
     if (!supervisor->options->past_chart)
@@ -544,7 +556,8 @@ static void set_up_children(struct supervisor *supervisor) {
             .set_aside = UINT64_MAX,
         };
     for (size_t i = 0; i < supervisor->role_count; i++)
-        supervisor->children[supervisor->roles[i]].state = CHILD_WAITING;
+        if (supervisor_wants(supervisor, supervisor->roles[i]))
+            supervisor->children[supervisor->roles[i]].state = CHILD_WAITING;
 }
 
 static enum err set_up(struct supervisor *supervisor, const struct supervisor_options *options,

@@ -61,6 +61,8 @@ struct supervisor {
     char state[STATE_BYTES_MAX];
 };
 
+/* Is there work for this role? It is started only then, and missed only then. */
+bool supervisor_wants(const struct supervisor *supervisor, enum role role);
 bool child_is_running(const struct child *child);
 void child_give_fd(struct child *child, enum role_message type, uint32_t argument, int fd);
 

@@ -203,6 +203,12 @@ static void life_round(void *owner) {
 
 enum err role_life_init(struct role_life *life, enum role role, struct sys *sys,
                         const char *site_dir, struct fault *fault) {
+    return role_life_init_with(life, role, sys, site_dir, NULL, 0, fault);
+}
+
+enum err role_life_init_with(struct role_life *life, enum role role, struct sys *sys,
+                             const char *site_dir, const struct confine_path *more,
+                             size_t more_count, struct fault *fault) {
     memset(life, 0, sizeof *life);
     life->sys = sys;
     life->role = role;
@@ -221,7 +227,7 @@ enum err role_life_init(struct role_life *life, enum role role, struct sys *sys,
     err = link_open(life, &life->supervisor, ROLE_SUPERVISOR, ROLE_SUPERVISOR_FD);
     if (err)
         return fault_set(fault, err, "the supervisor's channel cannot be used");
-    life->confinement = role_confine(role, site_dir);
+    life->confinement = role_confine(role, site_dir, more, more_count);
     return ERR_OK;
 }
 

@@ -6,7 +6,7 @@
 static const char *const role_names[ROLE_COUNT] = {
     [ROLE_SUPERVISOR] = "supervisor", [ROLE_COMMIT] = "commit",   [ROLE_PUBLISH] = "publish",
     [ROLE_OPEN] = "open",             [ROLE_FEEDS] = "feeds",     [ROLE_CHART] = "chart",
-    [ROLE_WEB] = "web",               [ROLE_IMPORT] = "import",
+    [ROLE_WEB] = "web",               [ROLE_IMPORT] = "import", [ROLE_FOLDER] = "folder",
 };
 
 const char *role_name(enum role role) {

@@ -42,9 +42,10 @@ static const struct right *rights_of(enum role role) {
     }
 }
 
-struct confinement role_confine(enum role role, const char *site_dir) {
+struct confinement role_confine(enum role role, const char *site_dir,
+                                const struct confine_path *more, size_t more_count) {
     const struct right *rights = rights_of(role);
-    struct confine_path paths[RIGHTS_MAX];
+    struct confine_path paths[RIGHTS_MAX + RIGHTS_MORE_MAX];
     char names[RIGHTS_MAX][PATH_BYTES];
     size_t count = 0;
     for (size_t i = 0; i < RIGHTS_MAX && rights[i].path; i++) {
@@ -57,5 +58,7 @@ struct confinement role_confine(enum role role, const char *site_dir) {
         paths[count] = (struct confine_path){names[count], rights[i].may_write};
         count++;
     }
+    for (size_t i = 0; i < more_count && i < RIGHTS_MORE_MAX; i++)
+        paths[count++] = more[i];
     return confine(NULL, paths, count);
 }

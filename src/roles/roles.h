@@ -4,7 +4,7 @@
  * Errors     ERR_INPUT from a get_: the peer is broken or taken over; the role stops. ERR_FULL from a put_: wait.
  * Ownership  views point into the frame, until the next ipc_next or ipc_read.
  * Process    all. See docs/ARCHITECTURE.md for who is linked to whom:
- *            feeds -> commit -> publish, commit -> open -> chart, open -> web, and each role -> supervisor.
+ *            feeds, folder -> commit -> publish, commit -> open -> chart, open -> web, and each role -> supervisor.
  */
 #ifndef ROLES_ROLES_H
 #define ROLES_ROLES_H
@@ -14,7 +14,8 @@
 #include "base/loop.h"
 #include "vault/vault.h"
 
-enum role { ROLE_SUPERVISOR, ROLE_COMMIT, ROLE_PUBLISH, ROLE_OPEN, ROLE_FEEDS, ROLE_CHART, ROLE_WEB, ROLE_IMPORT, ROLE_COUNT };
+enum role { ROLE_SUPERVISOR, ROLE_COMMIT, ROLE_PUBLISH, ROLE_OPEN, ROLE_FEEDS, ROLE_CHART, ROLE_WEB, ROLE_IMPORT,
+            ROLE_FOLDER, ROLE_COUNT };
 const char *role_name(enum role role);
 bool role_from_name(const char *name, enum role *role);
 
@@ -187,6 +188,10 @@ struct role_life {
  * yet. site_dir NULL: it needs nothing of the site any more. */
 MUST_CHECK enum err role_life_init(struct role_life *life, enum role role, struct sys *sys,
                                    const char *site_dir, struct fault *fault);
+/* The same of a role that also needs what the configuration names: `paths` may be reached too. */
+MUST_CHECK enum err role_life_init_with(struct role_life *life, enum role role, struct sys *sys,
+                                        const char *site_dir, const struct confine_path *paths,
+                                        size_t path_count, struct fault *fault);
 /* Say how far it is confined and READY, run until stopped or the supervisor is gone; flushes links after each round. Returns an exit code. */
 int role_life_run(struct role_life *life);
 void role_life_release(struct role_life *life);

@@ -239,6 +239,7 @@ static enum err finish(struct vault_blob_writer *blob, const struct vault_append
     struct vault_writer *writer = blob->writer;
     uint8_t digest[DIGEST_BYTES];
     blob_digest_end(&blob->digest, &writer->secrets->digests, digest);
+    digest_typed(&writer->secrets->digests, append->entry, digest);
     digest_restated(&writer->secrets->digests, append->entry, digest);
     *is_repeat = append->check_repeat && repeats_find(&writer->repeats, digest, index);
     if (*is_repeat)

@@ -34,6 +34,18 @@ void digest_restated(const struct digest_keys *keys, const struct vault_entry *e
     crypto_generichash(digest, DIGEST_BYTES, once, sizeof once, keys->repeat, sizeof keys->repeat);
 }
 
+void digest_typed(const struct digest_keys *keys, const struct vault_entry *entry,
+                  uint8_t digest[DIGEST_BYTES]) {
+    crypto_generichash_state state;
+    if (bytes_find(entry->media_type, ';') == BYTES_NOT_FOUND)
+        return;
+    crypto_generichash_init(&state, keys->repeat, sizeof keys->repeat, DIGEST_BYTES);
+    crypto_generichash_update(&state, entry->media_type.data, entry->media_type.size);
+    crypto_generichash_update(&state, (const uint8_t *)"", 1);
+    crypto_generichash_update(&state, digest, DIGEST_BYTES);
+    crypto_generichash_final(&state, digest, DIGEST_BYTES);
+}
+
 void blob_digest_init(struct blob_digest *state, const struct digest_keys *keys) {
     state->umac = keys->umac;
 }

@@ -30,6 +30,11 @@ void digest_entry(const struct digest_keys *keys, const struct vault_entry *entr
 void digest_restated(const struct digest_keys *keys, const struct vault_entry *entry,
                      uint8_t digest[DIGEST_BYTES]);
 
+/* The same file filed under two patients is no repeat: a media type with parameters belongs to the digest. For blobs, whose
+ * digest is begun before their type is known; that of others has the type in it. */
+void digest_typed(const struct digest_keys *keys, const struct vault_entry *entry,
+                  uint8_t digest[DIGEST_BYTES]);
+
 struct blob_digest {
     struct umac128_ctx umac;
 };

@@ -58,6 +58,9 @@ bool web_is_document_path(const char *rest) {
 
 /* ---- whose it is ---- */
 
+/* What was set aside stands under no patient, and is looked at as such: /patient/0/document/<entry>. */
+#define NOBODY 0u
+
 static bool is_of_report(const struct chart_report *report, uint64_t entry) {
     bool found = report->source.entry == entry;
     for (size_t i = 0; i < report->result_count; i++) {
@@ -75,6 +78,8 @@ static enum err find(struct web *web, struct document_view *view, uint64_t patie
     struct chart_document *documents;
     struct chart_report *reports;
     size_t count;
+    if (patient == NOBODY)
+        return ERR_OK;
     enum err err = chart_patient(web->chart, &web->arena, patient, &view->patient, fault);
     if (!err && view->patient.id != patient)
         return ERR_NOT_FOUND; /* merged: the links of the survivor's page lead here under its own number */

@@ -32,7 +32,7 @@ struct waiting {
     bool is_raw, is_inner; /* as bytes to be kept; what a CDA document holds */
     bool is_pretty;        /* a Binary, laid out */
     char language[8], theme[8], path[96];
-    char source[200], media_type[300];
+    char source[200], media_type[FACTS_FILED_TYPE_BYTES_MAX];
     uint8_t *body;         /* ENTRY_SHOWN_MAX, kept */
     uint8_t *large;        /* NULL: body is large enough */
 };

@@ -108,6 +108,7 @@ bool document_is_of(const struct chart_document *later, const struct chart_docum
 /* What it replaces or adds to; NULL when it does not, or the chart has it not. */
 const struct chart_document *document_parent(const struct chart_document *document, const struct chart_document *all,
                                              size_t count);
+struct bytes plain_type(struct bytes media_type); /* without its parameters */
 struct bytes file_title(struct page *page, const struct shown_file *file, size_t n);
 /* A CDA document that names another person than the banner does: by the birth date where both say one, else by the name,
  * which systems spell in many ways. */

@@ -38,6 +38,11 @@ const struct chart_document *document_parent(const struct chart_document *docume
 
 /* ---- files ---- */
 
+struct bytes plain_type(struct bytes media_type) {
+    size_t end = bytes_find(media_type, ';');
+    return end == BYTES_NOT_FOUND ? media_type : bytes_first(media_type, end);
+}
+
 struct bytes file_title(struct page *page, const struct shown_file *file, size_t n) {
     struct text text;
     if (file->name.size)
@@ -81,6 +86,8 @@ bool file_is_of_other(struct page *page, const struct document_view *view,
                       const struct shown_file *file) {
     const struct chart_patient *p = &view->patient;
     struct bytes born = cda_birth_date(page, &file->cda), name = file->cda.family_name;
+    if (p->id == 0)
+        return false; /* filed under nobody */
     bool has_name = name.size && p->family_name.size;
     if (born.size == 10 && p->birth_date.size == 10)
         return !bytes_equal(born, p->birth_date);

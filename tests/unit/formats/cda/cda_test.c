@@ -313,6 +313,10 @@ static void test_long_paragraph(void) {
 static void test_is(void) {
     ok(cda_is(BYTES(HEAD TAIL)));
     ok(cda_is(BYTES("\xEF\xBB\xBF <c:ClinicalDocument xmlns:c=\"urn:hl7-org:v3\">")));
+    ok(cda_is(BYTES("<!DOCTYPE x [<!ENTITY a \"b\">]><ClinicalDocument/>")));
+    ok(cda_is(BYTES("<!DOCTYPE x SYSTEM \"y\"><ClinicalDocument/>")));
+    ok(!cda_is(BYTES("<!DOCTYPE html><html>")));
+    ok(!cda_is(BYTES("<!DOCTYPE x [")));
     ok(!cda_is(BYTES("<html>")));
     ok(!cda_is(BYTES("")));
     ok(!cda_is(BYTES("<")));
