@@ -17,10 +17,11 @@
 
 enum { FAULTS_MAX = 100, KEY_FILES_MAX = 20000, KEPT_MAX = 1 << 18 };
 #define NOWHERE UINT64_MAX
+#define ERASING UINT64_MAX
 
 /* A name in keys/: what is there, and what the newest entry of kind 3 that names it says. */
 struct key_file {
-    uint64_t epoch, part; /* part 0: keys/<epoch> */
+    uint64_t epoch, part; /* part 0: keys/<epoch>; ERASING: keys/<epoch>.erasing */
     bool there, stated,
         late; /* late: a running writer may not have stated it when the log was read */
     uint8_t hash[HASH], stated_hash[HASH];
@@ -134,9 +135,10 @@ const char *vault_begin(struct vault *vault, const char *given, const char **fil
 
 static bool key_name_read(const char *name, uint64_t *epoch, uint64_t *part) {
     size_t digits = strcspn(name, ".");
-    *part = 0;
+    bool is_mark = strcmp(name + digits, ".erasing") == 0;
+    *part = is_mark ? ERASING : 0;
     return number_read(name, digits, epoch) && *epoch > 0 && *epoch <= UINT32_MAX &&
-           (!name[digits] ||
+           (!name[digits] || is_mark ||
             (number_read(name + digits + 1, strlen(name + digits + 1), part) && *part >= 2));
 }
 
@@ -154,16 +156,20 @@ static struct key_file *key_of(struct check *c, uint64_t epoch, uint64_t part) {
     return &c->keys[c->key_count++];
 }
 
-/* An epoch has begun with the entry for keys/<epoch>; it is erased when none of its files is there any more. */
+/* An epoch has begun with the entry for keys/<epoch>; it is erased when none of its files is there any more, or the mark is that
+ * says so. */
 static void epoch_state(const struct check *c, uint64_t epoch, bool *begun, bool *erased) {
+    bool any = false, marked = false;
     *begun = false;
-    *erased = true;
     for (size_t i = 0; i < c->key_count; i++) {
-        if (c->keys[i].epoch == epoch) {
+        if (c->keys[i].epoch == epoch && c->keys[i].part == ERASING) {
+            marked = c->keys[i].there;
+        } else if (c->keys[i].epoch == epoch) {
             *begun |= c->keys[i].stated && c->keys[i].part == 0;
-            *erased &= !c->keys[i].there;
+            any |= c->keys[i].there;
         }
     }
+    *erased = marked || !any;
 }
 
 /* ---- an entry whose hash stands in the tree (or in wal/) ---- */
@@ -184,7 +190,8 @@ static const char *statement_take(struct check *c, uint64_t index, const uint8_t
         memcmp(plain.source.data, place, place_bytes) == 0) {
         memcpy(name, plain.source.data + place_bytes, plain.source.size - place_bytes);
     }
-    if (plain.kind != KEY_FILE || plain.body.size != HASH || !key_name_read(name, &epoch, &part)) {
+    if (plain.kind != KEY_FILE || plain.body.size != HASH || !key_name_read(name, &epoch, &part) ||
+        part == ERASING) {
         return "is open, but does not state a file in keys/";
     }
     struct key_file *key = key_of(c, epoch, part);
@@ -501,6 +508,9 @@ static void keys_check(struct check *c) {
         const struct key_file *key = &c->keys[i];
         char name[64];
         bool begun, erased;
+        if (key->part == ERASING) {
+            continue;
+        }
         epoch_state(c, key->epoch, &begun, &erased);
         int at = snprintf(name, sizeof name, "keys/%" PRIu64, key->epoch);
         if (key->part) {
@@ -567,7 +577,7 @@ int vault_check(struct vault *vault, const char *given) {
         bool begun, erased;
         epoch_state(c, c->keys[i].epoch, &begun, &erased);
         if (erased && c->keys[i].part == 0) {
-            printf("erased: epoch %" PRIu64 ", none of its key files is there\n", c->keys[i].epoch);
+            printf("erased: epoch %" PRIu64 "\n", c->keys[i].epoch);
         }
     }
     return 0;
