@@ -206,6 +206,20 @@ enum err vault_prove(struct sys *sys, const char *vault_dir, uint64_t index, str
 
 /* ---- verified by anyone ---- */
 
+/* Do they differ in what stands behind their last slash alone? */
+static bool is_other_epoch(struct bytes origin, const char *name) {
+    const char *slash = strrchr(name, '/');
+    size_t stem = slash ? (size_t)(slash - name) + 1 : 0;
+    return stem > 0 && origin.size > stem && !memcmp(origin.data, name, stem) &&
+           !memchr(origin.data + stem, '/', origin.size - stem);
+}
+
+/* The seed stays from one epoch of the origin to the next: whoever has the key of one has that of all. */
+static bool vouches_for(struct tlog_verifier *verifier, struct bytes origin) {
+    return bytes_is(origin, verifier->name) ||
+           (is_other_epoch(origin, verifier->name) && !tlog_verifier_rename(verifier, origin));
+}
+
 /* With each key of the log that the checkpoint names. Keys of kinds that are not known here are passed over. */
 static enum err try_keys(const struct tlog_proof *proof, const struct tlog_checkpoint *checkpoint,
                          const struct tlog_hash *leaf, struct bytes verifiers,
@@ -220,7 +234,7 @@ static enum err try_keys(const struct tlog_proof *proof, const struct tlog_check
         if (err && err != ERR_UNSUPPORTED)
             return fault_set(fault, ERR_INPUT, "this is no verifier key");
         has_key = has_key || !err;
-        if (err || !bytes_is(checkpoint->origin, verifier.name))
+        if (err || !vouches_for(&verifier, checkpoint->origin))
             continue;
         has_key_of_log = true;
         if (!tlog_proof_verify(proof, leaf, &verifier, 1))

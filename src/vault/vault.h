@@ -367,8 +367,8 @@ struct vault_proof_report {
     struct tlog_hash leaf, root;
     uint64_t entry_bytes; /* of the sealed entry */
 };
-/* Pure arithmetic: no file is read. `verifiers`: verifier keys, one a line, of which one must be the log's. The report is
- * filled only when the proof holds. ERR_INPUT, ERR_LIMIT: no proof, or no key; ERR_CRYPTO: it does not hold. */
+/* Pure arithmetic: no file is read. `verifiers`: verifier keys, one a line, of which one must be the log's, under any epoch of
+ * its origin. The report is filled only when the proof holds. ERR_INPUT, ERR_LIMIT: no proof, or no key; ERR_CRYPTO: it does not hold. */
 MUST_CHECK enum err vault_proof_verify(struct bytes proof, struct bytes verifiers,
                                        struct vault_proof_report *report, struct fault *fault);
 

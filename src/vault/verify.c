@@ -374,28 +374,35 @@ static void check_all_narrower(struct verify *verify, struct damage *damage) {
                        bytes_from(verify->bundle, size), damage);
 }
 
+/* Signed by one of the first `count` verifiers, under its own name as the origin? */
 static bool note_holds(const struct verify *verify, const struct checkpoint_file *file,
-                       const struct tlog_verifier **by) {
+                       size_t count, const char **why) {
     struct bytes body;
-    for (size_t i = verify->verifier_count; i-- > 0;) {
-        *by = &verify->verifiers[i];
-        if (!tlog_note_verify(bytes_from(file->note, file->note_bytes), *by, &body))
+    *why = "the checkpoint's signature does not hold";
+    for (size_t i = count; i-- > 0;) {
+        const struct tlog_verifier *by = &verify->verifiers[i];
+        if (tlog_note_verify(bytes_from(file->note, file->note_bytes), by, &body))
+            continue;
+        if (bytes_is(file->checkpoint.origin, by->name))
             return true;
+        *why = "the checkpoint is of another log";
     }
     return false;
 }
 
+/* Its signature is that of any key of the log's, also of one that was lost with its node: what it says must be what stands under
+ * the newest signature. */
 static void check_kept_checkpoint(struct verify *verify, uint64_t size, struct damage *damage) {
     char path[VAULT_PATH_BYTES_MAX];
-    const struct tlog_verifier *by;
+    const char *why = "the checkpoint cannot be read";
     struct tlog_hash root;
     struct checkpoint_file *file = memory_alloc(1, sizeof *file);
     vault_path(path, verify->vault_dir, "checkpoints/%llu", (unsigned long long)size);
     tree_root(verify, &root);
     verify->report->checkpoint_count++;
     if (!file || checkpoint_load(verify->sys, path, file, NULL) || !file->note_bytes ||
-        !note_holds(verify, file, &by))
-        damage_found(damage, path, size, 0, "the checkpoint's signature does not hold");
+        !note_holds(verify, file, verify->verifier_count, &why))
+        damage_found(damage, path, size, 0, why);
     else if (file->checkpoint.size != size ||
              memcmp(file->checkpoint.root.bytes, root.bytes, TLOG_HASH_BYTES))
         damage_found(damage, path, size, 0, "the checkpoint is of another tree");
@@ -496,23 +503,90 @@ static size_t count_lines(struct bytes lines) {
     return count;
 }
 
-/* The lines that are keys; with `same_as`, only those of that public key, since whoever signs with it is the same. */
-static bool add_verifiers(struct verify *verify, struct bytes lines, size_t same_as) {
+static bool is_key_of(const struct tlog_verifier *verifiers, size_t count,
+                      const struct tlog_verifier *key) {
+    for (size_t i = 0; i < count; i++)
+        if (!memcmp(verifiers[i].public_key, key->public_key, sizeof key->public_key))
+            return true;
+    return false;
+}
+
+/* The lines that are keys, or of these those alone that are a key of the first `known`, or are not; false: some line is no key. */
+enum which { ALL_KEYS, KNOWN_KEYS, OTHER_KEYS };
+static bool add_verifiers(struct verify *verify, struct bytes lines, enum which which,
+                          size_t known) {
     struct bytes line;
     bool all_read = true;
     while (bytes_next_part(&lines, '\n', &line)) {
         struct tlog_verifier *next = &verify->verifiers[verify->verifier_count];
-        bool is_same = false;
         if (tlog_verifier_read(bytes_trim(line), next)) {
             all_read &= bytes_is_empty(bytes_trim(line));
             continue;
         }
-        for (size_t i = 0; i < same_as; i++)
-            is_same |=
-                !memcmp(verify->verifiers[i].public_key, next->public_key, sizeof next->public_key);
-        verify->verifier_count += same_as == 0 || is_same;
+        verify->verifier_count +=
+            which == ALL_KEYS || is_key_of(verify->verifiers, known, next) == (which == KNOWN_KEYS);
     }
     return all_read;
+}
+
+/* Not of the log of another kind of writer, nor of something that is no vault. */
+static bool has_keys_dir(const struct verify *verify) {
+    char path[VAULT_PATH_BYTES_MAX];
+    struct stat st;
+    vault_path(path, verify->vault_dir, "keys");
+    return !sys_stat(verify->sys, path, &st);
+}
+
+/* Key by key, each line as a writer puts it: the same key can be written otherwise, and then something has changed. */
+static bool is_as_written(struct bytes lines) {
+    struct bytes line;
+    if (bytes_is_empty(lines) || lines.data[lines.size - 1] != '\n')
+        return false;
+    lines.size--;
+    while (bytes_next_part(&lines, '\n', &line)) {
+        struct tlog_verifier verifier;
+        char buffer[TLOG_NAME_BYTES_MAX + 64];
+        struct text again;
+        text_init(&again, buffer, sizeof buffer);
+        if (tlog_verifier_read(line, &verifier))
+            return false;
+        tlog_put_verifier(&again, &verifier);
+        if (!bytes_equal(line, text_bytes(&again)))
+            return false;
+    }
+    return true;
+}
+
+/* Keys from elsewhere, if there are any, and those beside the vault that are the same come first: they alone may have signed
+ * `checkpoint`. */
+static enum err take_verifiers(struct verify *verify, struct bytes beside, const char *given,
+                               const char *path, struct damage *damage, struct fault *fault) {
+    struct bytes elsewhere = bytes_from_string(given ? given : "");
+    verify->verifiers =
+        memory_alloc(count_lines(beside) + count_lines(elsewhere) + 1, sizeof *verify->verifiers);
+    if (!verify->verifiers)
+        return fault_set(fault, ERR_MEMORY, "no memory to verify with");
+    if (given && !add_verifiers(verify, elsewhere, ALL_KEYS, 0))
+        return fault_set(fault, ERR_INPUT, "a key that was given is no verifier key");
+    size_t known = verify->verifier_count;
+    bool good = true;
+    if (given && known) {
+        good = add_verifiers(verify, beside, KNOWN_KEYS, known);
+        verify->vouched_count = verify->verifier_count;
+        if (!add_verifiers(verify, beside, OTHER_KEYS, known))
+            good = false;
+    } else if (!given) {
+        good = add_verifiers(verify, beside, ALL_KEYS, 0);
+        verify->vouched_count = verify->verifier_count;
+    }
+    /* A key's line holds a hash of itself: a bit changed in it shows. */
+    if (has_keys_dir(verify) ? !is_as_written(beside) : !good && verify->verifier_count) {
+        damage_found(damage, path, DAMAGE_OF_NO_ENTRY, 0, "a line of it is no verifier key");
+        return ERR_OK;
+    }
+    return verify->verifier_count ? ERR_OK
+                                  : fault_set_subject(fault, ERR_INPUT, "this is no verifier key",
+                                                      given ? given : path);
 }
 
 static enum err load_verifiers(struct verify *verify, const char *given, struct damage *damage,
@@ -525,31 +599,24 @@ static enum err load_verifiers(struct verify *verify, const char *given, struct 
         return fault_set(fault, ERR_MEMORY, "no memory to verify with");
     struct fault own = {0};
     enum err err = sys_read_file(verify->sys, path, beside, VERIFIERS_BYTES, &size, &own);
-    if (err == ERR_NOT_FOUND && given)
-        err = ERR_OK; /* a log of another kind of writer */
-    if (err && fault)
-        *fault = own;
-    struct bytes lines = bytes_from(beside, size),
-                 own_lines = bytes_from_string(given ? given : "");
-    if (!err) {
-        verify->verifiers = memory_alloc(count_lines(lines) + count_lines(own_lines) + 1,
-                                         sizeof *verify->verifiers);
-        err = verify->verifiers ? ERR_OK : fault_set(fault, ERR_MEMORY, "no memory to verify with");
+    if (err == ERR_NOT_FOUND && has_keys_dir(verify)) {
+        damage_found(damage, path, DAMAGE_OF_NO_ENTRY, 0, "the file is missing");
+        memory_free(beside);
+        return ERR_OK;
     }
-    if (!err && given && !add_verifiers(verify, own_lines, 0))
-        err = fault_set(fault, ERR_INPUT, "a key that was given is no verifier key");
-    /* A key's line holds a hash of itself: a bit changed in it shows. */
-    if (!err && (!given || verify->verifier_count) &&
-        !add_verifiers(verify, lines, verify->verifier_count) && verify->verifier_count)
-        damage_found(damage, path, DAMAGE_OF_NO_ENTRY, 0, "a line of it is no verifier key");
+    if (err == ERR_NOT_FOUND && given)
+        err = ERR_OK;
+    else if (err && fault)
+        *fault = own;
+    if (!err)
+        err = take_verifiers(verify, bytes_from(beside, size), given, path, damage, fault);
     memory_free(beside);
-    if (!err && verify->verifier_count == 0)
-        err = fault_set_subject(fault, ERR_INPUT, "this is no verifier key", given ? given : path);
     return err;
 }
 
 static enum err load_checkpoint(struct verify *verify, struct damage *damage, struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX];
+    const char *why;
     vault_path(path, verify->vault_dir, "checkpoint");
     verify->checkpoint = memory_alloc(1, sizeof *verify->checkpoint);
     if (!verify->checkpoint)
@@ -559,13 +626,15 @@ static enum err load_checkpoint(struct verify *verify, struct damage *damage, st
         damage_found(damage, path, 0, 0, "the checkpoint cannot be read");
         return ERR_OK;
     }
-    if (err || verify->checkpoint->note_bytes == 0)
+    if (err)
         return err;
-    const struct tlog_verifier *by;
-    if (!note_holds(verify, verify->checkpoint, &by))
-        damage_found(damage, path, 0, 0, "the checkpoint's signature does not hold");
-    else if (!bytes_is(verify->checkpoint->checkpoint.origin, by->name))
-        damage_found(damage, path, 0, 0, "the checkpoint is of another log");
+    if (verify->checkpoint->note_bytes == 0) {
+        if (verify->size_count)
+            damage_found(damage, path, 0, 0, "the file is missing");
+        return ERR_OK;
+    }
+    if (!note_holds(verify, verify->checkpoint, verify->vouched_count, &why))
+        damage_found(damage, path, 0, 0, why);
     return ERR_OK;
 }
 
@@ -579,8 +648,8 @@ static void fill_report(struct verify *verify, const struct damage *damage) {
     report->erased_count = damage->erased_count;
     report->from = verify->from;
     struct bytes origin = checkpoint->origin;
-    if (bytes_is_empty(origin))
-        origin = bytes_from_string(verify->verifiers[verify->verifier_count - 1].name);
+    if (bytes_is_empty(origin) && verify->vouched_count)
+        origin = bytes_from_string(verify->verifiers[verify->vouched_count - 1].name);
     snprintf(report->origin, sizeof report->origin, "%.*s", (int)origin.size,
              (const char *)origin.data);
     text_init(&root, report->root_base64, sizeof report->root_base64);

@@ -31,8 +31,8 @@ struct verify {
     struct sys *sys;
     const char *vault_dir;
     const char *point_path; /* where what was verified last is remembered; NULL: nowhere */
-    struct tlog_verifier *verifiers;
-    size_t verifier_count;
+    struct tlog_verifier *verifiers; /* first those that may sign `checkpoint` */
+    size_t vouched_count, verifier_count;
     struct checkpoint_file *checkpoint;
     struct vault_report *report;
     bool is_quick;

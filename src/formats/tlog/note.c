@@ -41,6 +41,12 @@ static enum err verifier_set(struct tlog_verifier *verifier, struct bytes name,
     return ERR_OK;
 }
 
+enum err tlog_verifier_rename(struct tlog_verifier *verifier, struct bytes name) {
+    uint8_t public_key[32];
+    memcpy(public_key, verifier->public_key, sizeof public_key);
+    return verifier_set(verifier, name, public_key);
+}
+
 enum err tlog_signer_from_seed(struct tlog_signer *signer, struct bytes name,
                                const uint8_t seed[32]) {
     uint8_t public_key[32];

@@ -117,6 +117,8 @@ MUST_CHECK enum err tlog_signer_read(struct bytes text, struct tlog_signer *sign
 /* "<name>+<hex key id>+<base64(0x01 || public key)>" */
 void tlog_put_verifier(struct text *out, const struct tlog_verifier *verifier);
 MUST_CHECK enum err tlog_verifier_read(struct bytes text, struct tlog_verifier *out);
+/* The same key under another name. ERR_INPUT: that is no name for a key. */
+MUST_CHECK enum err tlog_verifier_rename(struct tlog_verifier *verifier, struct bytes name);
 /* The signature line for `body`: "EM-DASH name base64(id || signature) LF". The caller writes body, LF, lines. */
 void tlog_put_signature(struct text *out, const struct tlog_signer *signer, struct bytes body);
 /* Is there a good signature of `verifier` in the note? Unknown lines are passed over; ERR_CRYPTO when bad or none. */

@@ -311,7 +311,7 @@ static void test_keys(void) {
     struct bytes line = bytes_trim(verifiers);
     snprintf(own, sizeof own, "%.*s", (int)line.size, (const char *)line.data);
     put_other_key(same_name, sizeof same_name, SITE_ORIGIN, 1);
-    put_other_key(other_name, sizeof other_name, "test.example/veilleuse/node-1/2", 1);
+    put_other_key(other_name, sizeof other_name, "test.example/veilleuse/node-2/1", 1);
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 9, 10);
     site_publish(10);
@@ -322,6 +322,9 @@ static void test_keys(void) {
     is_int(verify_with(proof, "b\n", own, other_name, &fault), ERR_CRYPTO);
     ok(strstr(fault.what, "another log") != NULL, "the key is of another log");
     is_int(report.size, 0);
+    put_other_key(other_name, sizeof other_name, "test.example/veilleuse/node-1/2", 1);
+    is_int(verify_with(proof, "b\n", own, other_name, &fault), ERR_CRYPTO);
+    ok(strstr(fault.what, "signature") != NULL, "another key of another epoch of the log");
     is_int(verify_with(proof, "b\n", own, same_name, &fault), ERR_CRYPTO);
     ok(strstr(fault.what, "signature") != NULL, "the key is another of that name");
     is_int(verify_with(proof, "", "", "", &fault), ERR_INPUT);
@@ -333,6 +336,45 @@ static void test_keys(void) {
     memmove(extra, index, strlen(index) + 1);
     is_int(verify_with(bytes_from_string(proof_buffer), "a", own, "", &fault), ERR_INPUT);
     ok(strstr(fault.what, "carry") != NULL, "the entry is missing");
+    vault_writer_close(writer);
+}
+
+/* The key's own line under another name. */
+static void rename_key(char *buffer, size_t buffer_bytes, const char *name) {
+    struct tlog_verifier verifier;
+    struct text text;
+    struct bytes rest = verifiers, line;
+    bool is_read = bytes_next_part(&rest, '\n', &line) && !tlog_verifier_read(line, &verifier) &&
+                   !tlog_verifier_rename(&verifier, bytes_from_string(name));
+    ok(is_read, "the log's key");
+    text_init(&text, buffer, buffer_bytes);
+    tlog_put_verifier(&text, &verifier);
+}
+
+/* Under whatever epoch of the origin it was signed, the same key counts, and only under such. */
+static void test_epochs_of_origin(void) {
+    static const struct {
+        const char *name;
+        enum err wanted;
+    } cases[] = {{"test.example/veilleuse/node-1/2-0a0b0c0d", ERR_OK},
+                 {"test.example/veilleuse/node-1/0", ERR_OK},
+                 {"test.example/veilleuse/node-11/1", ERR_CRYPTO},
+                 {"test.example/veilleuse/node-1", ERR_CRYPTO},
+                 {"test.example/veilleuse/node-1/1/1", ERR_CRYPTO},
+                 {"test.example", ERR_CRYPTO}};
+    struct bytes proof;
+    struct fault fault;
+    site_make();
+    load_verifiers();
+    struct vault_writer *writer = site_writer(NULL, 0);
+    site_fill(writer, 1, 9, 10);
+    site_publish(10);
+    site_must(prove(NULL, 3, &proof, NULL), NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char line[512];
+        rename_key(line, sizeof line, cases[i].name);
+        is_int(verify_with(proof, "a\n", line, "", &fault), cases[i].wanted);
+    }
     vault_writer_close(writer);
 }
 
@@ -400,6 +442,7 @@ int main(void) {
     test_damage();
     test_torn();
     test_keys();
+    test_epochs_of_origin();
     test_changes();
     test_faults();
     forget_verifiers();

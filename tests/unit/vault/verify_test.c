@@ -2,11 +2,15 @@
 #include "base/random.h"
 #include "vault_site.h"
 
-#define PUBLISHED 800u
-#define FILES_MAX 64u
-#define FLIPS     400u
+#include <sodium.h>
+
+#define PUBLISHED     800u
+#define FILES_MAX     64u
+#define FLIPS         900u /* beside those in a segment */
+#define SEGMENT_FLIPS 100u
 
 static struct vault_report report;
+static uint64_t durable;
 
 static enum err verify(unsigned workers, bool quick) {
     struct vault_verify_options options = {.quick = quick, .worker_count = workers};
@@ -23,8 +27,7 @@ static size_t file_count;
 static int collect_one(const char *path, const struct stat *st, int type, struct FTW *place) {
     (void)st;
     (void)place;
-    if (type != FTW_F || strstr(path, "/keys/") || strstr(path, "/verifier") ||
-        strstr(path, "/wal/"))
+    if (type != FTW_F || strstr(path, "/wal/"))
         return 0;
     assert(file_count < FILES_MAX);
     snprintf(files[file_count].path, sizeof files[0].path, "%s", path);
@@ -32,7 +35,19 @@ static int collect_one(const char *path, const struct stat *st, int type, struct
     return 0;
 }
 
-/* Published in two steps, with two blobs, and a tail that stands in segments only. */
+/* keys/2, keys/1.2 and keys/2.2. */
+static void begin_epoch_and_wrap(struct vault_writer *writer) {
+    static const uint8_t secret[32] = {5};
+    uint8_t public_key[32];
+    uint32_t epoch_count;
+    crypto_scalarmult_base(public_key, secret);
+    site_must(vault_writer_sync(writer, NULL), NULL);
+    site_must(vault_writer_rotate(writer, NULL), NULL);
+    site_must(vault_writer_wrap_past(writer, public_key, &epoch_count, NULL), NULL);
+    is_int(epoch_count, 2);
+}
+
+/* Published in two steps, with two blobs, of two epochs, and a tail that stands in segments only. */
 static void make_vault(void) {
     struct vault_blob_writer *blob;
     char vault_dir[VAULT_PATH_BYTES_MAX];
@@ -53,9 +68,11 @@ static void make_vault(void) {
                                     &is_repeat, NULL),
                   NULL);
     }
+    begin_epoch_and_wrap(writer);
     site_fill(writer, 501, 400, 7);
     site_publish(300);
     site_publish(PUBLISHED);
+    durable = vault_writer_durable_size(writer);
     vault_writer_close(writer);
     site_path(vault_dir, "vault");
     file_count = 0;
@@ -70,7 +87,7 @@ static void release_files(void) {
 
 static void test_whole(void) {
     is_int(verify(1, false), ERR_OK);
-    ok(report.is_whole && report.published_size == PUBLISHED && report.durable_size == 903);
+    ok(report.is_whole && report.published_size == PUBLISHED && report.durable_size == durable);
     is_int(report.blob_count, 2);
     is_int(report.checkpoint_count, 2);
     is_string(report.origin, SITE_ORIGIN);
@@ -78,35 +95,61 @@ static void test_whole(void) {
     is_int(verify(2, false), ERR_OK);
     is_int(verify(0, false), ERR_OK);
     is_int(verify(1, true), ERR_OK);
-    ok(report.is_whole && report.durable_size == 903);
+    ok(report.is_whole && report.durable_size == durable);
+}
+
+/* Of the newest bundles, the entry that holds this byte; UINT64_MAX: the file is another. */
+static uint64_t entry_of(const char *path, struct bytes bundle, size_t byte) {
+    const char *name = strstr(path, "/entries/");
+    char newest[64];
+    uint64_t index;
+    snprintf(newest, sizeof newest, "/entries/%03u.p/%u", PUBLISHED / 256, PUBLISHED % 256);
+    if (!name || (strchr(name, '.') && strcmp(name, newest)))
+        return UINT64_MAX;
+    index = 256 * strtoull(name + strlen("/entries/"), NULL, 10);
+    for (size_t at = 2 + (size_t)load_u16(bundle.data); at <= byte; index++)
+        at += 2 + (size_t)load_u16(bundle.data + at);
+    return index;
+}
+
+/* Found, under the file's own name and, in a bundle, at the entry. */
+static bool flip_is_found(const char *path, struct bytes bytes, uint64_t bit, unsigned workers) {
+    uint8_t *changed = malloc(bytes.size);
+    memcpy(changed, bytes.data, bytes.size);
+    changed[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    site_write(path, bytes_from(changed, bytes.size));
+    free(changed);
+    enum err err = verify(workers, false);
+    uint64_t entry = entry_of(path, bytes, (size_t)(bit / 8));
+    bool is_found = (err == ERR_CORRUPT || err == ERR_CRYPTO) && !report.is_whole &&
+                    report.damage[0] && !strcmp(report.damaged_file, path) &&
+                    (entry == UINT64_MAX || report.damaged_index == entry);
+    if (!is_found)
+        printf("# %s bit %llu: %s, %s at %s, entry %llu\n", path, (unsigned long long)bit,
+               err_name(err), report.damage, report.damaged_file,
+               (unsigned long long)report.damaged_index);
+    return is_found;
 }
 
 static void test_flips(void) {
+    static const char *const kinds[] = {"/tile/entries/", "/tile/0/",      "/tile/1/",
+                                        "/checkpoint",    "/checkpoints/", "/blob/",
+                                        "/verifier",      "/keys/1",       "/keys/1.2"};
     struct random random;
-    size_t found = 0, located = 0;
+    size_t found = 0, of_kind[sizeof kinds / sizeof kinds[0]] = {0};
     random_init(&random, 20261123);
     for (unsigned i = 0; i < FLIPS; i++) {
         size_t which = i < file_count ? i : (size_t)random_below(&random, file_count);
         struct bytes bytes = files[which].bytes;
-        uint8_t *changed = malloc(bytes.size);
-        memcpy(changed, bytes.data, bytes.size);
-        uint64_t bit = random_below(&random, bytes.size * 8);
-        changed[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        site_write(files[which].path, bytes_from(changed, bytes.size));
-        enum err err = verify(1 + i % 2, false);
-        bool is_found =
-            (err == ERR_CORRUPT || err == ERR_CRYPTO) && !report.is_whole && report.damage[0];
-        bool is_named = strcmp(report.damaged_file, files[which].path) == 0;
-        found += is_found;
-        located += is_found && is_named;
-        if (!is_found || !is_named)
-            printf("# %s bit %llu: %s, %s at %s\n", files[which].path, (unsigned long long)bit,
-                   err_name(err), report.damage, report.damaged_file);
+        found += flip_is_found(files[which].path, bytes, random_below(&random, bytes.size * 8),
+                               1 + i % 2);
         site_write(files[which].path, bytes);
-        free(changed);
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+            of_kind[k] += strstr(files[which].path, kinds[k]) != NULL;
     }
     is_int(found, FLIPS);
-    is_int(located, FLIPS);
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        ok(of_kind[k] >= 10, "bits of each kind of file");
     is_int(verify(2, false), ERR_OK);
 }
 
@@ -170,6 +213,19 @@ static void test_attacks(void) {
     site_write(path, old);
     is_int(verify(2, false), ERR_CORRUPT);
     site_write(path, kept);
+    /* These gone. */
+    struct bytes verifier;
+    unlink(path);
+    is_int(verify(2, false), ERR_CORRUPT);
+    is_string(report.damaged_file, path);
+    site_write(path, kept);
+    site_path(path, "vault/verifier");
+    verifier = site_read(path);
+    unlink(path);
+    is_int(verify(2, false), ERR_CORRUPT);
+    is_string(report.damaged_file, path);
+    site_write(path, verifier);
+    free((void *)(uintptr_t)verifier.data);
     /* A file gone. */
     site_path(other, "vault/tile/entries/002");
     struct bytes bundle = site_read(other);
@@ -208,7 +264,7 @@ static void test_segment(void) {
     random_init(&random, 3);
     memcpy(changed, kept.data, kept.size);
     int fd = open(path, O_WRONLY);
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < SEGMENT_FLIPS; i++) {
         uint64_t bit = random_below(&random, last_batch * 8);
         uint8_t byte = changed[bit / 8] ^ (uint8_t)(1 << bit % 8);
         ok(pwrite(fd, &byte, 1, (off_t)(bit / 8)) == 1, "a bit is flipped");
@@ -220,7 +276,7 @@ static void test_segment(void) {
         byte = changed[bit / 8];
         ok(pwrite(fd, &byte, 1, (off_t)(bit / 8)) == 1, "and back");
     }
-    is_int(found, 100);
+    is_int(found, SEGMENT_FLIPS);
     is_int(verify(1, true), ERR_OK);
     close(fd);
     free(changed);
