@@ -56,7 +56,7 @@ struct chart_options {
     bool is_rebuild;             /* no sync until chart_writer_settle: a crash means starting again */
     bool is_past;                /* a new file, of the past: unreadable until chart_writer_settle_past */
     size_t cache_bytes;          /* for records and pages; 0: 64 MiB */
-    const struct facts_authority *authorities; /* of FHIR identifiers; they outlive the writer */
+    const struct facts_authority *authorities; /* of FHIR identifiers */
     size_t authority_count;
 };
 /* Open or create the file. ERR_STATE: made by another schema or translator. */

@@ -157,8 +157,9 @@ enum err writer_take_resource(struct chart_writer *writer, const struct facts *f
         sqlite3_reset(found);
     if (err || resource->is_deleted)
         return err;
-    if (!row.has_content || key_compare(key, &row.content) > 0)
-        err = put_content(writer, facts, resource, key, fault);
+    if (row.has_content && key_compare(key, &row.content) <= 0)
+        return ERR_OK; /* a later version says what there is, and what is taken back */
+    err = put_content(writer, facts, resource, key, fault);
     if (!err && row.is_gone && facts->has_subject && key_compare(key, &row.gone) < 0)
         err = withdraw(writer, resource, facts, &row.gone, feed, received_at, fault);
     /* What the newest version said is taken back last, so that what stays of it does not depend on the order of arrival. */

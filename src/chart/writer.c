@@ -175,6 +175,22 @@ static enum err load_state(struct chart_writer *writer, struct fault *fault) {
     return err ? err : load_feeds(writer, fault);
 }
 
+/* The caller's list ends with the call. */
+static enum err keep_authorities(struct chart_writer *writer, struct fault *fault) {
+    size_t count = writer->options.authority_count;
+    struct facts_authority *list = arena_array(&writer->feed_arena, count, sizeof *list);
+    if (count && !list)
+        return fault_set(fault, ERR_MEMORY, "no memory for a chart");
+    for (size_t i = 0; i < count; i++) {
+        const struct facts_authority *given = &writer->options.authorities[i];
+        list[i] = (struct facts_authority){arena_copy(&writer->feed_arena, given->name),
+                                           arena_copy(&writer->feed_arena, given->system),
+                                           arena_copy(&writer->feed_arena, given->type)};
+    }
+    writer->options.authorities = list;
+    return ERR_OK;
+}
+
 enum err chart_writer_open(struct chart_writer **out, const char *path,
                            const struct chart_options *options, struct fault *fault) {
     struct chart_writer *writer = memory_alloc(1, sizeof *writer);
@@ -190,6 +206,8 @@ enum err chart_writer_open(struct chart_writer **out, const char *path,
         err = zone_init(&writer->zone, options->zone ? options->zone : "Europe/Paris", fault);
     if (!err)
         err = db_open(&writer->db, path, true, fault);
+    if (!err)
+        err = keep_authorities(writer, fault);
     if (!err)
         err = set_pragmas(writer, fault);
     if (!err)

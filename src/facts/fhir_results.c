@@ -140,7 +140,7 @@ static struct fact_observation observation_of(struct fhir_work *w, const struct 
 static struct fact_report report_of(struct fhir_work *w) {
     struct fhir_coding coding = fhir_coding(own(w, "code"), w->arena);
     struct bytes filler = fhir_typed_number(w, "FILL");
-    int64_t issued = own_instant(w, w->resource, "issued");
+    int64_t issued = w->is_withdrawn ? INSTANT_NONE : own_instant(w, w->resource, "issued");
     return (struct fact_report){
         .placer = fhir_name_of(w, fhir_items(own(w, "basedOn"))),
         .filler = bytes_is_empty(filler) ? w->name : filler,

@@ -9,10 +9,12 @@
 #include <fts.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WINDOW_BYTES    ((size_t)4 << 20) /* of a file: messages up to this size are looked at whole */
 
-static struct append_request request_of(struct bytes message, const char *media_type) {
+static struct append_request request_of(const struct door *door, struct bytes message,
+                                        const char *media_type) {
     struct hl7_header header;
     hl7_header_read(&header, message);
     return (struct append_request){
@@ -20,14 +22,24 @@ static struct append_request request_of(struct bytes message, const char *media_
         .kind = VAULT_MESSAGE,
         .received_at = sys_now_us(NULL),
         .media_type = bytes_from_string(media_type),
-        .source = BYTES("import"),
+        .source = bytes_from_string(door->source ? door->source : "import"),
         .body = message,
     };
 }
 
+#define PROGRESS_EVERY 1000u
+
+/* On a terminal only: a large export takes minutes. */
+static void say_progress(const struct door *door, bool is_end) {
+    if (!isatty(STDERR_FILENO) || (!is_end && door->sent % PROGRESS_EVERY != 0))
+        return;
+    fprintf(stderr, "\r%llu%s", (unsigned long long)door->sent, is_end ? "\n" : "");
+}
+
 static enum err import_message(struct door *door, struct bytes message, const char *media_type,
                                struct fault *fault) {
-    struct append_request request = request_of(message, media_type);
+    say_progress(door, false);
+    struct append_request request = request_of(door, message, media_type);
     return door_append(door, &request, fault);
 }
 
@@ -35,7 +47,7 @@ static enum err import_message(struct door *door, struct bytes message, const ch
 static enum err end_upload(struct door *door, struct door_upload *upload, const char *media_type,
                            struct fault *fault) {
     struct append_request request =
-        request_of(bytes_from(upload->first, upload->first_bytes), media_type);
+        request_of(door, bytes_from(upload->first, upload->first_bytes), media_type);
     return door_upload_end(door, upload, &request, fault);
 }
 
@@ -136,10 +148,83 @@ static enum err import_hl7(struct door *door, struct window *window, const char 
     return err;
 }
 
+/* ---- FHIR ---- */
+
+#define FHIR_MEDIA_TYPE "application/fhir+json"
+
+/* The line goes on behind the window: on its way in parts. */
+static enum err import_long_line(struct door *door, struct window *window, const char *path,
+                                 struct fault *fault) {
+    struct door_upload upload;
+    bool is_end = false;
+    enum err err = door_upload_begin(door, &upload, fault);
+    while (!err && !is_end && window->size > 0) {
+        size_t end = bytes_find(window_bytes(window), '\n');
+        size_t part = end == BYTES_NOT_FOUND ? window->size : end;
+        is_end = end != BYTES_NOT_FOUND;
+        err = door_upload_feed(door, &upload, bytes_first(window_bytes(window), part), fault);
+        window_drop(window, is_end ? part + 1 : part);
+        if (!err && !is_end)
+            err = window_fill(window, path, fault);
+    }
+    if (!err)
+        err = end_upload(door, &upload, FHIR_MEDIA_TYPE, fault);
+    door_upload_abort(&upload);
+    return err;
+}
+
+/* The whole lines of the window. */
+static enum err import_lines(struct door *door, const struct window *window, size_t *used,
+                             struct fault *fault) {
+    enum err err = ERR_OK;
+    *used = 0;
+    while (!err && *used < window->size) {
+        struct bytes rest = bytes_skip(window_bytes(window), *used);
+        size_t end = bytes_find(rest, '\n');
+        if (end == BYTES_NOT_FOUND && !window->is_last)
+            break;
+        struct bytes line = bytes_trim(bytes_first(rest, end));
+        if (!bytes_is_empty(line))
+            err = import_message(door, line, FHIR_MEDIA_TYPE, fault);
+        *used += end == BYTES_NOT_FOUND ? rest.size : end + 1;
+    }
+    return err;
+}
+
+/* NDJSON: each line is an entry of its own, whatever the file's size. */
+static enum err import_ndjson(struct door *door, struct window *window, const char *path,
+                              struct fault *fault) {
+    enum err err = ERR_OK;
+    while (!err && window->size > 0) {
+        size_t used;
+        err = import_lines(door, window, &used, fault);
+        window_drop(window, used);
+        if (!err && used == 0)
+            err = import_long_line(door, window, path, fault);
+        if (!err)
+            err = window_fill(window, path, fault);
+    }
+    return err;
+}
+
+/* By its name; else a first line that begins and ends with a brace, and another behind it that begins with one. */
+static bool is_ndjson(const struct window *window, const char *path) {
+    const char *dot = strrchr(path, '.');
+    if (dot && !strcmp(dot, ".ndjson"))
+        return true;
+    struct bytes all = window_bytes(window);
+    size_t end = bytes_find(all, '\n');
+    if (end == BYTES_NOT_FOUND)
+        return false;
+    struct bytes first = bytes_trim(bytes_first(all, end)), rest = bytes_trim(bytes_skip(all, end));
+    return first.size > 1 && first.data[0] == '{' && first.data[first.size - 1] == '}' &&
+           rest.size && rest.data[0] == '{';
+}
+
 /* Kept whole for the translator. */
 static enum err import_json(struct door *door, struct window *window, const char *path,
                             struct fault *fault) {
-    static const char media_type[] = "application/fhir+json";
+    static const char media_type[] = FHIR_MEDIA_TYPE;
     struct door_upload upload;
     if (window->is_last)
         return import_message(door, window_bytes(window), media_type, fault);
@@ -165,8 +250,9 @@ static enum err import_open_file(struct door *door, int fd, const char *path,
     struct bytes start = bytes_trim(bytes_first(window_bytes(&window), 64));
     bool is_json = start.size && (start.data[0] == '{' || start.data[0] == '[');
     if (!err)
-        err = is_json ? import_json(door, &window, path, fault)
-                      : import_hl7(door, &window, path, fault);
+        err = is_json && is_ndjson(&window, path) ? import_ndjson(door, &window, path, fault)
+              : is_json                           ? import_json(door, &window, path, fault)
+                                                  : import_hl7(door, &window, path, fault);
     memory_free(window.data);
     return err;
 }
@@ -252,12 +338,27 @@ static enum err import_path(struct door *door, const char *path, struct fault *f
 
 /* ---- the command ---- */
 
+#define SOURCE_BYTES 96
+
+/* Whose logical ids the FHIR in these files has; false: this cannot be a name. */
+static bool name_source(const char *name, char source[SOURCE_BYTES]) {
+    if (!name)
+        return true;
+    struct bytes b = bytes_from_string(name);
+    return b.size > 0 && b.size <= 64 && bytes_is_utf8(b, NULL) &&
+           snprintf(source, SOURCE_BYTES, "import:%s", name) < SOURCE_BYTES;
+}
+
 int node_import_command(int argc, char **argv) {
     struct unlocking unlocking = {0};
-    const struct option_spec specs[] = {{"passphrase-file", NULL, &unlocking.file, NULL}, {0}};
+    const char *name = NULL;
+    char source[SOURCE_BYTES];
+    const struct option_spec specs[] = {{"passphrase-file", NULL, &unlocking.file, NULL},
+                                        {"source", NULL, &name, NULL},
+                                        {0}};
     int count;
-    if (!options_read(argc, argv, specs, &count) || count < 2)
-        return command_usage("import DIR PATH... [--passphrase-file FILE]");
+    if (!options_read(argc, argv, specs, &count) || count < 2 || !name_source(name, source))
+        return command_usage("import DIR PATH... [--source NAME] [--passphrase-file FILE]");
     struct door door;
     struct fault fault = {0}, end_fault = {0};
     enum err err = site_is_there(NULL, argv[1], &fault);
@@ -265,8 +366,10 @@ int node_import_command(int argc, char **argv) {
         err = door_open(&door, argv[1], &unlocking, &fault);
     if (err)
         return command_fail(err, &fault);
+    door.source = name ? source : NULL;
     for (int i = 2; i <= count && !err; i++)
         err = import_path(&door, argv[i], &fault);
+    say_progress(&door, true);
     enum err end = door_close(&door, &end_fault);
     unlocking_end(&unlocking);
     printf("%llu messages, %llu stored, %llu repeats\n", (unsigned long long)door.sent,

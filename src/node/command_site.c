@@ -328,6 +328,7 @@ static int run_web(const struct role_start *start) {
         .patience = start->config->feeds,
         .patience_count = start->config->feed_count,
         .otherwise = start->config->characters,
+        .message_bytes_max = start->config->message_bytes_max,
         .is_demo = start->config->is_demo,
         .past_chart = start->past_chart,
     };

@@ -14,7 +14,8 @@ enum value_kind {
     VALUE_UNKNOWN,
     VALUE_RETENTION,
     VALUE_FEED,
-    VALUE_FOLDER
+    VALUE_FOLDER,
+    VALUE_AUTHORITY
 };
 
 #define RETENTION_DAYS_MAX 36500
@@ -48,6 +49,8 @@ static const struct key {
      "A directory where files arrive (HL7, PDF, CDA), a line for each: NAME PATTERN AUTHORITY TYPE OID DIRECTORY. PATTERN "
      "says where a PDF's name holds the patient number; AUTHORITY and TYPE are CX.4 and CX.5 of that number in HL7, OID the "
      "root of the same in CDA; - for none."},
+    {"authority", VALUE_AUTHORITY, 0,
+     "An identifier system of FHIR by its name in HL7 v2 (CX.4), a line for each: NAME SYSTEM [TYPE]."},
     {"message_bytes_max", VALUE_COUNT, offsetof(struct config, message_bytes_max),
      "The largest message that is taken."},
     {"connection_count_max", VALUE_COUNT, offsetof(struct config, connection_count_max),
@@ -210,6 +213,42 @@ static bool take_folder(struct config *config, struct bytes value) {
     return true;
 }
 
+/* "NAME SYSTEM [TYPE]"; one system has one name. */
+static bool take_authority(struct config *config, struct bytes value) {
+    struct config_authority authority = {0};
+    const struct {
+        char *to;
+        size_t bytes;
+    } parts[] = {{authority.name, sizeof authority.name},
+                 {authority.system, sizeof authority.system},
+                 {authority.type, sizeof authority.type}};
+    size_t count = 0;
+    struct bytes part;
+    while (bytes_next_part(&value, ' ', &part)) {
+        if (bytes_is_empty(part))
+            continue;
+        if (count == 3 || part.size >= parts[count].bytes || !bytes_is_utf8(part, NULL))
+            return false;
+        memcpy(parts[count++].to, part.data, part.size);
+    }
+    for (size_t i = 0; i < config->authority_count; i++)
+        if (!strcmp(config->authorities[i].system, authority.system))
+            return false;
+    if (count < 2 || config->authority_count == CONFIG_AUTHORITIES_MAX)
+        return false;
+    config->authorities[config->authority_count++] = authority;
+    return true;
+}
+
+size_t config_authorities(const struct config *config,
+                          struct facts_authority list[CONFIG_AUTHORITIES_MAX]) {
+    for (size_t i = 0; i < config->authority_count; i++)
+        list[i] = (struct facts_authority){bytes_from_string(config->authorities[i].name),
+                                           bytes_from_string(config->authorities[i].system),
+                                           bytes_from_string(config->authorities[i].type)};
+    return config->authority_count;
+}
+
 static bool take_value(struct config *config, const struct key *key, struct bytes value) {
     void *member = (char *)config + key->at;
     switch (key->kind) {
@@ -233,6 +272,8 @@ static bool take_value(struct config *config, const struct key *key, struct byte
         return take_feed(config, value);
     case VALUE_FOLDER:
         return take_folder(config, value);
+    case VALUE_AUTHORITY:
+        return take_authority(config, value);
     }
     return false;
 }
@@ -257,6 +298,8 @@ static const char *refusal_of(enum value_kind kind) {
     case VALUE_FOLDER:
         return "veilleuse.conf: this value is not NAME PATTERN AUTHORITY TYPE OID DIRECTORY (- for none; PATTERN with one "
                "<IPP>; DIRECTORY from /), of a name and a directory not given before";
+    case VALUE_AUTHORITY:
+        return "veilleuse.conf: this value is not NAME SYSTEM [TYPE], of a system not given before";
     case VALUE_TEXT:
     case VALUE_ID:
         break;
@@ -290,7 +333,8 @@ static enum err take_line(struct config *config, struct bytes line, uint64_t num
     const struct key *key = find_key(bytes_trim(bytes_first(line, equals)));
     if (!key)
         return refuse(fault, "veilleuse.conf: there is no such key", number, line);
-    if (seen[key - keys] && key->kind != VALUE_FEED && key->kind != VALUE_FOLDER)
+    bool may_repeat = key->kind == VALUE_FEED || key->kind == VALUE_FOLDER || key->kind == VALUE_AUTHORITY;
+    if (seen[key - keys] && !may_repeat)
         return refuse(fault, "veilleuse.conf: this key is given twice", number, line);
     seen[key - keys] = true;
     if (!take_value(config, key, bytes_trim(bytes_skip(line, equals + 1))))
@@ -360,6 +404,17 @@ static void put_folders(struct text *text, const struct config *config, const st
     }
 }
 
+static void put_authorities(struct text *text, const struct config *config, const struct key *key) {
+    text_put_format(text, "\n# %s\n", key->comment);
+    if (config->authority_count == 0)
+        text_put_format(text, "# %s = CHU urn:oid:1.2.250.1.71.4.2.7 PI\n", key->name);
+    for (size_t i = 0; i < config->authority_count; i++) {
+        const struct config_authority *a = &config->authorities[i];
+        text_put_format(text, "%s = %s %s%s%s\n", key->name, a->name, a->system,
+                        a->type[0] ? " " : "", a->type);
+    }
+}
+
 static void put_value(struct text *text, const struct config *config, const struct key *key) {
     const void *member = (const char *)config + key->at;
     switch (key->kind) {
@@ -387,6 +442,7 @@ static void put_value(struct text *text, const struct config *config, const stru
     }
     case VALUE_FEED: /* put_feeds */
     case VALUE_FOLDER:
+    case VALUE_AUTHORITY: /* put_authorities */
         break;
     }
 }
@@ -405,6 +461,10 @@ enum err config_write(const struct config *config, struct sys *sys, const char *
         }
         if (keys[i].kind == VALUE_FOLDER) {
             put_folders(&text, config, &keys[i]);
+            continue;
+        }
+        if (keys[i].kind == VALUE_AUTHORITY) {
+            put_authorities(&text, config, &keys[i]);
             continue;
         }
         text_put_format(&text, "\n# %s\n%s = ", keys[i].comment, keys[i].name);

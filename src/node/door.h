@@ -22,6 +22,7 @@ struct door {
     struct vault_writer *writer; /* else */
     int lock_fd, role_fd;
     uint64_t sent, answered, taken, repeats;
+    const char *source; /* what stands as the source of imported entries; NULL: "import" */
     uint64_t size; /* one more than the newest index answered */
     enum err refused;
 };

@@ -217,8 +217,12 @@ static void keep_temporary_files_here(const char *site_dir) {
 static enum err open_chart(struct chart_role *chart, const struct role_start *start,
                            struct fault *fault) {
     char path[SITE_PATH_BYTES];
-    struct chart_options options = {.zone = start->config->zone,
-                                    .otherwise = start->config->characters};
+    struct facts_authority authorities[CONFIG_AUTHORITIES_MAX];
+    struct chart_options options = {
+        .zone = start->config->zone,
+        .otherwise = start->config->characters,
+        .authorities = authorities,
+        .authority_count = config_authorities(start->config, authorities)};
     enum err err = chart_current_path(start->sys, start->site_dir, path, sizeof path,
                                       &chart->generation, fault);
     if (!err)

@@ -96,7 +96,11 @@ static enum err take_all(struct catch_up *up, const char *dir, struct fault *fau
 enum err site_chart_bring_up(const char *dir, const struct vault_unlock *unlock, const char *path,
                              const struct config *config, uint64_t *taken_count,
                              struct fault *fault) {
-    struct chart_options options = {.zone = config->zone, .otherwise = config->characters};
+    struct facts_authority authorities[CONFIG_AUTHORITIES_MAX];
+    struct chart_options options = {.zone = config->zone,
+                                    .otherwise = config->characters,
+                                    .authorities = authorities,
+                                    .authority_count = config_authorities(config, authorities)};
     struct catch_up up = {.unlock = unlock, .newest_received_at = INSTANT_NONE};
     enum err err = chart_writer_open(&up.writer, path, &options, fault);
     if (err)
@@ -126,8 +130,12 @@ enum err site_chart_make(const char *dir, const struct vault_unlock *unlock,
                          const struct config *config, uint64_t generation, uint64_t *taken_count,
                          struct fault *fault) {
     char path[SITE_PATH_BYTES];
-    struct chart_options options = {
-        .zone = config->zone, .otherwise = config->characters, .is_rebuild = true};
+    struct facts_authority authorities[CONFIG_AUTHORITIES_MAX];
+    struct chart_options options = {.zone = config->zone,
+                                    .otherwise = config->characters,
+                                    .is_rebuild = true,
+                                    .authorities = authorities,
+                                    .authority_count = config_authorities(config, authorities)};
     struct catch_up up = {.unlock = unlock, .newest_received_at = INSTANT_NONE};
     chart_generation_path(dir, generation, path, sizeof path);
     enum err err = site_chart_remove(path, fault);
@@ -147,8 +155,12 @@ enum err site_chart_try(const char *dir, const struct vault_unlock *unlock,
                         const struct config *config, const uint64_t *entries, size_t count,
                         const char *path, void (*before)(void *owner, uint64_t entry), void *owner,
                         struct fault *fault) {
-    struct chart_options options = {
-        .zone = config->zone, .otherwise = config->characters, .is_rebuild = true};
+    struct facts_authority authorities[CONFIG_AUTHORITIES_MAX];
+    struct chart_options options = {.zone = config->zone,
+                                    .otherwise = config->characters,
+                                    .is_rebuild = true,
+                                    .authorities = authorities,
+                                    .authority_count = config_authorities(config, authorities)};
     struct catch_up up = {.unlock = unlock, .newest_received_at = INSTANT_NONE};
     enum err err = site_chart_remove(path, fault);
     if (!err)
@@ -347,8 +359,13 @@ static void parent_of(const char *path, char *parent, size_t parent_bytes) {
 
 static enum err make_under(const char *making, const char *dir, const struct config *config,
                            struct catch_up *up, struct fault *fault) {
-    struct chart_options options = {
-        .zone = config->zone, .otherwise = config->characters, .is_rebuild = true, .is_past = true};
+    struct facts_authority authorities[CONFIG_AUTHORITIES_MAX];
+    struct chart_options options = {.zone = config->zone,
+                                    .otherwise = config->characters,
+                                    .is_rebuild = true,
+                                    .is_past = true,
+                                    .authorities = authorities,
+                                    .authority_count = config_authorities(config, authorities)};
     enum err err = site_chart_remove(making, fault);
     mode_t old = umask(0077); /* SQLite's own mode is 0644, and this may lie anywhere */
     if (!err)

@@ -17,7 +17,8 @@
 struct http_request {
     struct http *http;
     struct MHD_Connection *connection;
-    const char *path;
+    const char *path, *method;
+    bool is_upload; /* its body is wanted, or was */
     uint64_t token;
     struct http_request *next_waiting;
     struct MHD_Response *response; /* made by http_finish */
@@ -29,6 +30,7 @@ struct http {
     struct loop *loop;
     struct loop_watch watch;
     http_handler handler;
+    const struct http_uploads *uploads; /* NULL: none are taken */
     void *owner;
     struct pool requests;
     struct http_request *waiting;
@@ -118,7 +120,8 @@ static bool host_is_ours(const char *host) {
 static enum MHD_Result handle(struct http_request *request) {
     struct http *http = request->http;
     struct http_answer answer = {.status = 200};
-    if (http->handler(http->owner, request, &answer) == HTTP_WAIT) {
+    http_handler handler = request->is_upload ? http->uploads->end : http->handler;
+    if (handler(http->owner, request, &answer) == HTTP_WAIT) {
         request->next_waiting = http->waiting;
         http->waiting = request;
         MHD_suspend_connection(request->connection);
@@ -127,23 +130,42 @@ static enum MHD_Result handle(struct http_request *request) {
     return queue(request->connection, make_response(&answer), answer.status);
 }
 
+/* A body that nobody wants is not read: the answer goes out at once. */
+static enum MHD_Result begin_upload(struct http_request *request) {
+    struct http *http = request->http;
+    struct http_answer answer = {.status = 200};
+    bool has_body = !strcmp(request->method, "POST") || !strcmp(request->method, "PUT");
+    if (!http->uploads || !has_body)
+        return MHD_YES;
+    if (!host_is_ours(MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Host")))
+        return refuse(request->connection, 421, "this name is not served here\n");
+    request->is_upload = http->uploads->begin(http->owner, request, &answer) == HTTP_WAIT;
+    return request->is_upload
+               ? MHD_YES
+               : queue(request->connection, make_response(&answer), answer.status);
+}
+
 static enum MHD_Result on_request(void *owner, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **context) {
     struct http *http = owner;
     struct http_request *request = *context;
     (void)version;
-    (void)upload;
     if (!request) { /* the headers are here; a body, if any, follows */
         request = *context = pool_take(&http->requests);
         if (!request)
             return MHD_NO;
-        *request = (struct http_request){
-            .http = http, .connection = connection, .token = ++http->next_token};
-        return MHD_YES;
+        *request = (struct http_request){.http = http,
+                                         .connection = connection,
+                                         .path = url,
+                                         .method = method,
+                                         .token = ++http->next_token};
+        return begin_upload(request);
     }
     if (*upload_size != 0) {
-        *upload_size = 0; /* nothing here takes a body */
+        if (request->is_upload)
+            http->uploads->data(http->owner, request->token, bytes_from(upload, *upload_size));
+        *upload_size = 0; /* nothing else here takes a body */
         return MHD_YES;
     }
     if (request->response) {
@@ -151,7 +173,7 @@ static enum MHD_Result on_request(void *owner, struct MHD_Connection *connection
         request->response = NULL;
         return queue(connection, response, request->status);
     }
-    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+    if (!request->is_upload && strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
         return refuse(connection, 405, "only GET and HEAD\n");
     if (!host_is_ours(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host")))
         return refuse(connection, 421, "this name is not served here\n");
@@ -169,8 +191,18 @@ static void on_completed(void *owner, struct MHD_Connection *connection, void **
         return;
     if (request->response)
         MHD_destroy_response(request->response);
+    if (request->is_upload)
+        http->uploads->gone(http->owner, request->token);
     pool_give(&http->requests, request);
     *context = NULL;
+}
+
+void http_take_uploads(struct http *http, const struct http_uploads *uploads) {
+    http->uploads = uploads;
+}
+
+const char *http_method(const struct http_request *request) {
+    return request->method;
 }
 
 const char *http_path(const struct http_request *request) {

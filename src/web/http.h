@@ -1,6 +1,7 @@
 /* http.h - HTTP/1.1 for the web role: libmicrohttpd in front of one event loop, without its threads.
  *
- * Shapes     a request is GET or HEAD; an answer is a status, a type and a body. A handler may wait (HTTP_WAIT) and finish later.
+ * Shapes     a request is GET or HEAD, or POST or PUT where uploads are taken; an answer is a status, a type and a body. A handler may
+ *            wait (HTTP_WAIT) and finish later.
  * Errors     ERR_IO when the daemon cannot start; a bad request is answered here (400, 405, 414, 421) and not handed on.
  * Ownership  views in a request live until its answer; the answer's body is copied once.
  * Limits     HTTP_CONNECTIONS_MAX, 30 s without a byte, a request line and headers of 16 KiB.
@@ -39,9 +40,21 @@ typedef enum http_step (*http_handler)(void *owner, struct http_request *request
 MUST_CHECK enum err http_open(struct http **http, struct loop *loop, int listen_fd,
                               http_handler handler, void *owner, struct fault *fault);
 void http_close(struct http *http);
+/* Requests with a body. `owner` is the handlers'. */
+struct http_uploads {
+    /* The headers of a POST or PUT are here. HTTP_ANSWERED: refused, its body is not read. HTTP_WAIT: it is wanted. */
+    enum http_step (*begin)(void *owner, struct http_request *request, struct http_answer *answer);
+    void (*data)(void *owner, uint64_t token, struct bytes piece);
+    enum http_step (*end)(void *owner, struct http_request *request, struct http_answer *answer);
+    /* It was answered, or its peer has left: nothing more will be asked of it. */
+    void (*gone)(void *owner, uint64_t token);
+};
+/* Without it they are refused. */
+void http_take_uploads(struct http *http, const struct http_uploads *uploads);
 /* Once a round: timeouts of connections. */
 void http_round(struct http *http);
 
+const char *http_method(const struct http_request *request);
 const char *http_path(const struct http_request *request);
 /* Of the query, decoded; NULL when absent. */
 const char *http_argument(const struct http_request *request, const char *name);

@@ -46,6 +46,8 @@ static void web_listen(struct role_life *life, unsigned index, int fd) {
     if (web->http || http_open(&web->http, &life->loop, fd, web_answer, web, &fault)) {
         trace_fault("pages cannot be served", &fault);
         life->loop.is_stopping = true;
+    } else if (!is_viewer(web)) {
+        http_take_uploads(web->http, &web_fhir_uploads);
     }
 }
 
@@ -150,11 +152,18 @@ static enum err web_frame(struct role_life *life, struct role_link *link, const 
         if (waiting)
             web_finish_entry(web, waiting, 404);
         return err;
+    case MESSAGE_APPENDED:
+        return link->peer == ROLE_COMMIT ? web_uploads_appended(web, frame) : ERR_INPUT;
     case MESSAGE_VAULT_STATE:
         return roles_get_vault_state(frame, &full, &suspect); /* told by the supervisor too */
     default:
         return ERR_INPUT;
     }
+}
+
+static void web_link_lost(struct role_life *life, struct role_link *link) {
+    if (link->peer == ROLE_COMMIT)
+        web_uploads_link_lost(life->owner);
 }
 
 static void web_round(struct role_life *life) {
@@ -166,10 +175,12 @@ static void web_round(struct role_life *life) {
         open_chart(web);
     if (web->http)
         http_round(web->http);
+    web_uploads_round(web);
 }
 
 static void release(struct web *web) {
     http_close(web->http);
+    web_uploads_release(web);
     chart_reader_close(web->chart);
     for (size_t i = 0; i < WAITING_MAX; i++) {
         memory_free(web->waiting[i].body);
@@ -221,6 +232,7 @@ int web_role_main(const struct web_options *options) {
     web->life.on_state = web_state;
     web->life.on_chart = web_chart;
     web->life.on_round = web_round;
+    web->life.on_link_lost = web_link_lost;
     if (!is_viewer(web))
         open_chart(web);
     int code = role_life_run(&web->life);

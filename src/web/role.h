@@ -37,6 +37,31 @@ struct waiting {
     uint8_t *large;        /* NULL: body is large enough */
 };
 
+/* ---- bodies that come in on /fhir ---- */
+
+#define UPLOADS_MAX       32u
+#define UPLOAD_BYTES_MAX  ((size_t)64 << 20) /* of one, and of all that are held at once */
+
+enum upload_phase { UPLOAD_FREE, UPLOAD_COMING, UPLOAD_SENDING /* to commit */, UPLOAD_ASKED };
+struct upload {
+    uint64_t token; /* of the request */
+    enum upload_phase phase;
+    int64_t since, received_at;
+    uint8_t *body;
+    size_t size, room, sent;
+    bool is_too_large, is_put, is_lines, is_begun; /* begun: commit knows of the blob */
+    char path[160];
+    char source[80];
+    unsigned status; /* of the answer once it is durable */
+    char location[192];
+    char *reply; /* its body */
+    size_t reply_bytes;
+};
+struct uploads {
+    struct upload list[UPLOADS_MAX];
+    size_t held_bytes;
+};
+
 struct web {
     struct role_life life;
     const struct web_options *options;
@@ -51,6 +76,7 @@ struct web {
     char *page_buffer;   /* PAGE_BYTES_MAX, used again for each page: never zeroed */
     struct text out;
     struct waiting waiting[WAITING_MAX];
+    struct uploads uploads;
 };
 
 /* pages.c: an answer for each path. */
@@ -70,6 +96,13 @@ enum http_step web_document(struct web *web, struct http_request *request, struc
                             bool *is_found, struct fault *fault);
 void web_finish_document(struct web *web, struct waiting *waiting, struct page *page, struct http_answer *answer);
 
+/* fhir_in.c: POST and PUT below /fhir. */
+extern const struct http_uploads web_fhir_uploads;
+/* Once a round: what is to go to commit, and what has waited too long. */
+void web_uploads_round(struct web *web);
+MUST_CHECK enum err web_uploads_appended(struct web *web, const struct ipc_frame *frame);
+void web_uploads_link_lost(struct web *web);
+void web_uploads_release(struct web *web);
 /* fhir.c: an answer for each path below /fhir. `page` knows the age of the data. */
 bool web_is_fhir(const char *path);
 enum http_step web_fhir(struct web *web, struct http_request *request, struct http_answer *answer,

@@ -27,6 +27,7 @@ struct web_options {
     const struct web_patience *patience; /* feeds of which this is not true */
     size_t patience_count;
     enum hl7_charset otherwise;    /* the characters of messages that do not say theirs */
+    int64_t message_bytes_max;     /* the largest body that is taken */
     bool is_demo;                  /* says so on every page */
     const char *past_chart;        /* a viewer: this file, of the past, and nothing else; NULL: the site's living chart */
 };

@@ -141,8 +141,11 @@ static void test_any_order(void) {
         shuffle(order);
         chart_of_documents(documents, order, COUNT, 1 + random_u64(&dice) % 5, round % 4 == 3);
         chart_hash(got);
-        if (strcmp(got, wanted) != 0)
+        if (strcmp(got, wanted) != 0) {
+            for (size_t i = 0; i < COUNT; i++)
+                printf("# %zu: %.90s\n", i, documents[order[i]]);
             break;
+        }
     }
     is_string(got, wanted);
 }
