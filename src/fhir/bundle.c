@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+/* The one entry of a bundle that cannot be asked for again: what is said of the others. */
+#define NAMELESS  "urn:uuid:7665696c-6c65-8573-8000-616765000000"
 #define END_BYTES ((size_t)16 << 10) /* links, totals, brackets */
 
 void put_age_meta(struct json *json, const struct fhir_view *view) {
@@ -50,10 +52,9 @@ void bundle_entry_begin(struct bundle *bundle, const char *type, const struct id
     bundle->size_before = bundle->out->size;
     entries_begin(bundle);
     json_object_begin(&bundle->json);
-    if (id) {
+    if (id)
         snprintf(address, sizeof address, "%s/%s/%s", bundle->view->base, type, id->text);
-        json_member_string(&bundle->json, "fullUrl", address);
-    }
+    json_member_string(&bundle->json, "fullUrl", id ? address : NAMELESS);
     json_name(&bundle->json, "resource");
 }
 

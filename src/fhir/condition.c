@@ -42,8 +42,6 @@ static void put_states(struct json *json, const struct chart_diagnosis *d) {
     if (state < STATE_COUNT)
         put_code(json, "clinicalStatus", TERMINOLOGY "condition-clinical", states[state].code,
                  states[state].display);
-    else if (d->is_problem) /* it must be said of the problem list, and nobody has said it */
-        put_concept(json, "clinicalStatus", BYTES_NONE, BYTES_NONE, BYTES_NONE, true);
     /* DG1-6: working and final; an admitting diagnosis is neither. */
     if (bytes_is(d->type, "W"))
         put_code(json, "verificationStatus", TERMINOLOGY "condition-ver-status", "provisional",

@@ -73,6 +73,23 @@ static void put_carrier(struct json *json, const struct chart_document *d) {
     json_object_end(json);
 }
 
+static void put_relation(struct json *json, const struct chart_document *d) {
+    if (bytes_is_empty(bytes_trim(d->parent_id)) || (!d->is_replacement && !d->is_addendum))
+        return;
+    json_name(json, "relatesTo");
+    json_array_begin(json);
+    json_object_begin(json);
+    json_member_string(json, "code", d->is_replacement ? "replaces" : "appends");
+    json_name(json, "target");
+    json_object_begin(json);
+    json_member_string(json, "type", "DocumentReference");
+    json_name(json, "identifier");
+    put_order_number(json, d->parent_id, NULL);
+    json_object_end(json);
+    json_object_end(json);
+    json_array_end(json);
+}
+
 static void put(struct json *json, const struct record *record, size_t at) {
     const struct chart_document *d = &record->documents[at];
     const char *doc_status = doc_status_of(d->completion);
@@ -97,6 +114,7 @@ static void put(struct json *json, const struct record *record, size_t at) {
         json_object_end(json);
         json_array_end(json);
     }
+    put_relation(json, d);
     json_name(json, "content");
     json_array_begin(json);
     json_object_begin(json);

@@ -34,16 +34,21 @@ static void put_tag(struct json *json, const char *code, const char *display) {
 static void put_meta(struct json *json, const struct chart_patient *patient) {
     char address[64];
     struct text text;
+    unsigned doubts =
+        patient->doubt & (CHART_IN_DOUBT | CHART_DISPUTED | CHART_PROVISIONAL | CHART_MERGED);
+    bool has_source = patient->identity_source.said && !bytes_is_empty(patient->family_name);
+    if (!doubts && !has_source)
+        return;
     json_name(json, "meta");
     json_object_begin(json);
-    if (patient->identity_source.said && !bytes_is_empty(patient->family_name)) {
+    if (has_source) {
         text_init(&text, address, sizeof address);
         text_put_string(&text, "urn:veilleuse:entry:");
         text_put_u64(&text, patient->identity_source.entry);
         put_instant(json, "lastUpdated", patient->identity_source.said);
         json_member_string(json, "source", address);
     }
-    if (patient->doubt & (CHART_IN_DOUBT | CHART_DISPUTED | CHART_PROVISIONAL | CHART_MERGED)) {
+    if (doubts) {
         json_name(json, "tag");
         json_array_begin(json);
         if (patient->doubt & CHART_IN_DOUBT)

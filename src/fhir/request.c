@@ -173,7 +173,7 @@ static void appointment_id(const struct record *record, size_t at, struct id *id
     id_make(id, record, a->member, "Appointment", &part, 1);
 }
 
-/* NULL: nobody has said. */
+/* Nobody has said: the standard has no word for that, and pending claims the least. */
 static const char *appointment_status(const struct fact_appointment *f) {
     switch (f->state) {
     case APPOINTMENT_BOOKED:
@@ -193,7 +193,7 @@ static const char *appointment_status(const struct fact_appointment *f) {
     case APPOINTMENT_NOT_SAID:
         break;
     }
-    return NULL;
+    return "pending";
 }
 
 static void appointment_facets(const struct record *record, size_t at, struct facets *out) {
@@ -205,14 +205,12 @@ static void appointment_facets(const struct record *record, size_t at, struct fa
     out->identifiers[out->identifier_count++] = (struct fact_identifier){.number = a->fact.filler};
 }
 
-/* Booked means that everybody has agreed; of any other state nobody's answer is known. */
+/* Booked means that everybody has agreed. The standard has no word for an answer that is not known: needs-action claims the
+ * least. */
 static void put_answer(struct json *json, const struct fact_appointment *f) {
     bool is_agreed = f->state == APPOINTMENT_BOOKED || f->state == APPOINTMENT_ARRIVED ||
                      f->state == APPOINTMENT_FULFILLED;
-    if (is_agreed)
-        json_member_string(json, "status", "accepted");
-    else
-        put_absent(json, "status");
+    json_member_string(json, "status", is_agreed ? "accepted" : "needs-action");
 }
 
 static void put_participants(struct json *json, const struct record *record,
@@ -253,15 +251,11 @@ static void put_times(struct json *json, const struct fact_appointment *f) {
 static void put_appointment(struct json *json, const struct record *record, size_t at) {
     const struct chart_appointment *a = &record->appointments[at];
     const struct fact_appointment *f = &a->fact;
-    const char *status = appointment_status(f);
     struct id id;
     appointment_id(record, at, &id);
     put_begin(json, "Appointment", &id, &a->source);
     put_request_numbers(json, f->placer, f->filler);
-    if (status)
-        json_member_string(json, "status", status);
-    else
-        put_absent(json, "status");
+    json_member_string(json, "status", appointment_status(f));
     if (!bytes_is_empty(bytes_trim(f->code)) || !bytes_is_empty(bytes_trim(f->text))) {
         json_name(json, "serviceType");
         json_array_begin(json);

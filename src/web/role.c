@@ -187,6 +187,7 @@ static void release(struct web *web) {
         memory_free(web->waiting[i].large);
     }
     arena_release(&web->arena);
+    arena_release(&web->record);
     memory_free(web->page_buffer);
     role_life_release(&web->life);
 }
