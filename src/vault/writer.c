@@ -3,6 +3,7 @@
  * Invariants
  *   1 Entries below durable_size are whole on the disk; no other index was ever answered for.
  *   2 A batch lies in one segment, behind all earlier ones; a segment is never written below its used part.
+ *     Nor is one written into once a later one has a name that a crash may leave.
  *   3 After a failed fdatasync, or a failed write into a segment, nothing is written again: the vault is suspect.
  *   4 The blobs that a batch names are durable, under their names, before the batch is written (settle.c).
  *   5 A segment made by an earlier life of the writer is never appended to: what a torn write left behind the last whole
@@ -302,6 +303,17 @@ enum err writer_sync_failed(struct vault_writer *writer, int errnum, const char 
     return writer_suspect(writer, errnum, what, fault);
 }
 
+/* One that could not be made. As long as its name may come back after a crash, empty, the segment before it ends where it begins:
+ * what would be written there now would be looked for in the empty one. The next batch makes a segment then, or fails. */
+static void take_segment_away(struct vault_writer *writer, const char *path, const char *wal) {
+    struct fault own = {0};
+    bool is_gone = !sys_unlink(writer->sys, path) && !sys_sync_dir(writer->sys, wal, &own);
+    if (is_gone || writer->segment_fd < 0)
+        return;
+    sys_close(writer->sys, writer->segment_fd);
+    writer->segment_fd = -1;
+}
+
 /* A new segment, zeroed and known to its directory; nothing of it counts before its first batch. */
 static enum err begin_segment(struct vault_writer *writer, struct fault *fault) {
     char path[VAULT_PATH_BYTES_MAX], wal[VAULT_PATH_BYTES_MAX];
@@ -327,9 +339,7 @@ static enum err begin_segment(struct vault_writer *writer, struct fault *fault) 
                                  fault);
     if (err) {
         sys_close(writer->sys, fd);
-        if (sys_unlink(writer->sys, path)) {
-            /* It stays, empty: the next try takes it away. */
-        }
+        take_segment_away(writer, path, wal);
         return err;
     }
     if (writer->segment_fd >= 0)

@@ -80,7 +80,7 @@ static void test_sizes(void) {
     site_fill(writer, 1, 1024, 64);
     load_leaves(1025);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        site_publish(sizes[i]);
+        site_publish_to(sizes[i]);
         ok(proves_all(sizes[i], sizes[i] > 300 ? 7 : 1), "each entry of a tree of this size");
         if (sizes[i] == 100) {
             site_must(prove(NULL, 42, &proof, NULL), NULL);
@@ -98,7 +98,7 @@ static void test_levels(void) {
     load_verifiers();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 66000, 2000);
-    site_publish(66001);
+    site_publish_to(66001);
     load_leaves(66001);
     ok(proves_all(66001, 1021), "through three levels of tiles");
     vault_writer_close(writer);
@@ -114,7 +114,7 @@ static void test_absent(void) {
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 99, 10);
     is_int(prove(NULL, 5, &proof, &fault), ERR_MORE);
-    site_publish(50);
+    site_publish_to(50);
     is_int(prove(NULL, 49, &proof, NULL), ERR_OK);
     is_int(prove(NULL, 50, &proof, NULL), ERR_MORE);
     is_int(proof.size, 0);
@@ -155,9 +155,9 @@ static void test_wider(void) {
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 699, 100);
     load_leaves(700);
-    site_publish(300);
+    site_publish_to(300);
     struct bytes at_300 = site_read(path);
-    site_publish(400);
+    site_publish_to(400);
     struct bytes at_400 = site_read(path);
     site_write(path, at_300);
     move("vault/tile/0/001.p/44", "kept_tile");
@@ -166,7 +166,7 @@ static void test_wider(void) {
     move("kept_tile", "vault/tile/0/001.p/44");
     move("kept_bundle", "vault/tile/entries/001.p/44");
     site_write(path, at_400);
-    site_publish(700);
+    site_publish_to(700);
     site_write(path, at_300);
     char partial[VAULT_PATH_BYTES_MAX];
     site_path(partial, "vault/tile/0/001.p");
@@ -216,7 +216,7 @@ static void test_damage(void) {
     load_verifiers();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 699, 100);
-    site_publish(700);
+    site_publish_to(700);
     nftw(vault_dir, collect_one, 16, FTW_PHYS);
     random_init(&random, 7);
     for (unsigned i = 0; i < 600; i++) {
@@ -259,7 +259,7 @@ static void test_torn(void) {
     load_verifiers();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 299, 100);
-    site_publish(300);
+    site_publish_to(300);
     cut("vault/tile/entries/001.p/44", 5000);
     is_int(prove(NULL, 256, &proof, NULL), ERR_OK);
     is_int(prove(NULL, 299, &proof, &fault), ERR_CORRUPT);
@@ -314,7 +314,7 @@ static void test_keys(void) {
     put_other_key(other_name, sizeof other_name, "test.example/veilleuse/node-2/1", 1);
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 9, 10);
-    site_publish(10);
+    site_publish_to(10);
     site_must(prove(NULL, 3, &proof, NULL), NULL);
     is_int(verify_with(proof, "a", own, "", &fault), ERR_OK);
     is_int(verify_with(proof, "\n b\n\na \n", own, other_name, &fault), ERR_OK);
@@ -368,7 +368,7 @@ static void test_epochs_of_origin(void) {
     load_verifiers();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 9, 10);
-    site_publish(10);
+    site_publish_to(10);
     site_must(prove(NULL, 3, &proof, NULL), NULL);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char line[512];
@@ -388,7 +388,7 @@ static void test_changes(void) {
     load_verifiers();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 9, 10);
-    site_publish(10);
+    site_publish_to(10);
     site_must(prove(NULL, 3, &proof, NULL), NULL);
     memcpy(copy, proof.data, proof.size);
     guard_init(&guard, proof.size);
@@ -416,7 +416,7 @@ static void test_faults(void) {
     load_verifiers();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 299, 100);
-    site_publish(300);
+    site_publish_to(300);
     for (enum err err = ERR_IO; err && good; calls++) {
         struct sys sys;
         struct fault fault = {0};

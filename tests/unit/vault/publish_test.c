@@ -166,7 +166,7 @@ static void test_reader_across(void) {
         for (uint64_t index = n > 40 ? n - 40 : 0; index < n + 13; index++)
             good = good && !vault_reader_sealed(reader, index, n + 13, &sealed, NULL);
         if (n % 3 == 1) {
-            site_publish(n + 7);
+            site_publish_to(n + 7);
             vault_writer_published(writer, n + 7);
         }
     }
@@ -213,11 +213,11 @@ static void test_signed_ahead(void) {
     load_verifier();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 299, 100);
-    site_publish(150);
+    site_publish_to(150);
     site_path(path, "vault/checkpoint");
     site_path(signed_path, "keys/signed");
     struct bytes checkpoint = site_read(path);
-    site_publish(200);
+    site_publish_to(200);
 
     site_write(path, checkpoint); /* as if the last rename had not happened */
     site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
@@ -252,7 +252,7 @@ static void test_signed_ahead(void) {
     site_write(signed_path, BYTES("nonsense\n"));
     is_int(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, NULL), ERR_CORRUPT);
     site_write(signed_path, signed_now);
-    site_publish(300);
+    site_publish_to(300);
     static struct vault_report report;
     is_int(vault_verify(NULL, site_dir, &(struct vault_verify_options){0}, &report, NULL), ERR_OK);
     is_int(report.published_size, 300);
@@ -277,10 +277,10 @@ static void test_origins(void) {
     site_make();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 299, 100);
-    site_publish(150);
+    site_publish_to(150);
     site_path(signed_path, "keys/signed");
     struct bytes old_signed = site_read(signed_path);
-    site_publish(200);
+    site_publish_to(200);
 
     site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
     is_origin(publisher, false);
@@ -292,7 +292,7 @@ static void test_origins(void) {
     site_make();
     writer = (vault_writer_close(writer), site_writer(NULL, 0));
     site_fill(writer, 1, 299, 100);
-    site_publish(200);
+    site_publish_to(200);
     site_path(signed_path, "keys/signed");
     site_write(signed_path, old_signed); /* of another log, and smaller: a disk from elsewhen */
     site_must(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, &fault), &fault);
@@ -362,7 +362,7 @@ static void test_foreign_checkpoint(void) {
     site_make();
     struct vault_writer *writer = site_writer(NULL, 0);
     site_fill(writer, 1, 20, 20);
-    site_publish(10);
+    site_publish_to(10);
     site_path(path, "vault/tile/0/000.p/10");
     struct bytes tile = site_read(path);
     uint8_t *changed = malloc(tile.size);
@@ -380,7 +380,7 @@ static void test_foreign_checkpoint(void) {
     ok(vault_publisher_open(&publisher, NULL, site_dir, NULL, site_dir, NULL) != ERR_OK,
        "a bad signature is refused");
     site_write(path, note);
-    site_publish(21);
+    site_publish_to(21);
     vault_writer_close(writer);
     free(changed);
     free(other);

@@ -125,7 +125,7 @@ static void test_damage(void) {
     site_write(segment.path, segment.bytes);
     is_int(reopened_size(), 7);
     /* Published, the same damage hurts nobody. */
-    site_publish(7);
+    site_publish_to(7);
     memcpy(copy, segment.bytes.data, segment.bytes.size);
     copy[from + 80] ^= 1;
     site_write(segment.path, bytes_from(copy, segment.bytes.size));
@@ -143,7 +143,7 @@ static void test_damage(void) {
 static void test_damage_below_published(void) {
     struct segment segment = make_segment(9, false);
     uint8_t *copy = malloc(segment.bytes.size);
-    site_publish(5);
+    site_publish_to(5);
     memcpy(copy, segment.bytes.data, segment.bytes.size);
     copy[segment.record_at[1] + 70] ^= 1;
     site_write(segment.path, bytes_from(copy, segment.bytes.size));

@@ -174,7 +174,7 @@ static void is_erased(const char *wanted) {
 static bool is_whole(void) {
     static struct vault_report report;
     struct vault_verify_options options = {.worker_count = 1};
-    site_publish(vault_writer_durable_size(writer));
+    site_publish_to(vault_writer_durable_size(writer));
     return vault_verify(NULL, site_dir, &options, &report, &fault) == ERR_OK;
 }
 

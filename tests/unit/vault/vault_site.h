@@ -167,7 +167,7 @@ static inline void site_write(const char *path, struct bytes data) {
     close(fd);
 }
 
-static inline void site_publish(uint64_t size) {
+static inline void site_publish_to(uint64_t size) {
     struct vault_publisher *publisher;
     struct fault fault = {0};
     uint64_t published = 0;

@@ -70,8 +70,8 @@ static void make_vault(void) {
     }
     begin_epoch_and_wrap(writer);
     site_fill(writer, 501, 400, 7);
-    site_publish(300);
-    site_publish(PUBLISHED);
+    site_publish_to(300);
+    site_publish_to(PUBLISHED);
     durable = vault_writer_durable_size(writer);
     vault_writer_close(writer);
     site_path(vault_dir, "vault");

@@ -211,11 +211,11 @@ static void test_published(void) {
     site_fill(writer, 1, 600, 10);
     uint64_t before = segment_count();
     ok(before > 4, "several segments");
-    site_publish(400);
+    site_publish_to(400);
     vault_writer_published(writer, 400);
     ok(segment_count() < before, "segments whose entries are all published go");
     ok(site_holds(1, 600), "nothing is missing");
-    site_publish(601);
+    site_publish_to(601);
     vault_writer_published(writer, 601);
     is_int(segment_count(), 1);
     site_fill(writer, 601, 5, 1);
