@@ -489,6 +489,13 @@ enum freshness page_freshness(const struct page *page) {
     return worst;
 }
 
+size_t page_feeds_alike(const struct page *page, enum freshness freshness) {
+    size_t count = 0;
+    for (size_t i = 0; i < page->feed_count; i++)
+        count += page->feeds[i].freshness == freshness;
+    return count;
+}
+
 /* Are all systems silent that ever sent what this instant is of? */
 static bool all_silent(const struct page *page, size_t instant_offset) {
     size_t count = 0, silent = 0;

@@ -15,6 +15,7 @@ struct feed_view {
     uint64_t repeats, refused; /* since the feeds role began */
     int64_t missed;            /* messages that usually come in the time since the last, in thousandths; -1: not known */
 };
+#define FEEDS_NAMED 8u /* at the head of a page; more are counted there and named on their own page */
 enum alarm_level { ALARM_NONE, ALARM_NOTICE, ALARM_ALARM };
 
 struct page {
@@ -89,6 +90,7 @@ const char *freshness_class(const struct page *page, enum freshness freshness);
 struct bytes page_problem(struct page *page, struct bytes problem);
 /* The worst state of all feeds. */
 enum freshness page_freshness(const struct page *page);
+size_t page_feeds_alike(const struct page *page, enum freshness freshness);
 /* One system silent is a notice; half of them, or all that send movements, results or medication, an alarm. */
 enum alarm_level page_silence(const struct page *page);
 /* "37", "less than 1"; empty when it is not known. */
