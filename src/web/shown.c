@@ -187,8 +187,10 @@ static enum err read_cda(struct shown_file *file, struct arena *arena) {
     cda_release(reader);
     if (err == ERR_MEMORY)
         return err;
-    if (err || ended)
+    if (err || ended) {
         file->why = "The document is damaged or too large: what could be read of it is shown.";
+        file->detail = fault.what;
+    }
     if (file->cda.has_body)
         judge_body(file, text_bytes(&taking.out), !base64_end(&taking.stream, NULL));
     return ERR_OK;

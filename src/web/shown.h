@@ -26,8 +26,9 @@ struct shown_file {
     struct bytes name, said_type; /* by the sender */
     struct bytes bytes;           /* decoded, as far as that went */
     enum shown_kind kind;
-    const char *why;   /* a msgid: why it is not shown, or what is wrong with it; NULL: nothing */
-    struct bytes text; /* of TEXT and RTF; where it is: ELSEWHERE */
+    const char *why;    /* a msgid: why it is not shown, or what is wrong with it; NULL: nothing */
+    const char *detail; /* a msgid: what in particular; NULL: no more than that */
+    struct bytes text;  /* of TEXT and RTF; where it is: ELSEWHERE */
     struct rtf_report rtf;
     struct cda_document cda;
     /* The body of a CDA document that is no XML: inside of it. */

@@ -132,6 +132,19 @@ try:
     ok(status == 200 and b"under no patient" in body and b"<iframe" in body, "where it is shown, under nobody's name", status, body[:3000])
     status, headers, body = page(node, f"/patient/0/document/{nameless}/file/0")
     ok(status == 200 and headers["Content-Type"] == "application/pdf" and body == PDF + b"2", "as it came", headers)
+    whole = next(d["source"]["entry"] for d in documents_of(node, 1) if d["title"] == "1_grand.pdf")
+    status, headers, body = page(node, f"/patient/0/document/{whole}/file/0")
+    ok(status == 200 and headers["Content-Type"] == "application/pdf" and body == large, "a PDF of 3 MB goes to the browser whole", status, len(body))
+    with open(os.path.join(folder.path, ".enorme.hl7"), "wb") as file:
+        file.write(b"MSH|^~\\&|DOC|HOP|VEIL|HOP|20260105080000+0100||MDM^T02|ENORME|P|2.5\rPID|1||5^^^HOP^PI||DUPONT^Jeanne||19450714|F\r"
+                   b"TXA|1|DS|PDF|20260105080000||||||||ENORME\rOBX|1|ED|PDF^Scan||^application^pdf^Base64^" + b"QUJD" * 9_000_000 + b"\r")
+    os.rename(os.path.join(folder.path, ".enorme.hl7"), os.path.join(folder.path, "enorme.hl7"))
+    ok(node.wait_until(lambda: documents_of(node, 5), 60), "a message of 36 MB in a file is taken")
+    huge = documents_of(node, 5)[0]["source"]["entry"]
+    status, _, body = page(node, f"/patient/0/document/{huge}")
+    ok(status == 200 and b"too large to be shown here" in body, "its page says that it is too large, and where it is", status, body[-1500:])
+    status, _, body = page(node, f"/patient/0/document/{huge}/file/0")
+    ok(status == 413 and b"too large" in body, "and so does its file", status)
     status, _, body = page(node, "/aside")
     ok(b"profile=filed" not in body and b"GED" in body, "the list names the folder")
     state = node.state()[1]

@@ -464,7 +464,8 @@ async function paper(browser, node) {
   const ward = await largestWard(page, node);
   await page.goto(new URL(ward, node.web).href);
   const busy = await page.locator('main a[href^="/patient/"]').first().getAttribute('href');
-  for (const [name, where] of [['patient', `/patient/${id}`], ['patient-long', busy], ['ward', ward]]) {
+  const links = await documentLinks(page, node);
+  for (const [name, where] of [['patient', `/patient/${id}`], ['document', links['Lettre CDA']], ['patient-long', busy], ['ward', ward]]) {
     await page.goto(new URL(where, node.web).href);
     const pdf = await page.pdf({ preferCSSPageSize: true, printBackground: true });
     fs.writeFileSync(path.join(PICTURES, `print-${name}.pdf`), pdf);
@@ -604,7 +605,7 @@ async function documents(browser, node) {
 
   text = await at('Hostile');
   ok(await page.locator('iframe, img.scan').count() === 0, 'nothing hostile is embedded');
-  ok((text.match(/ne sont pas ce que/g) || []).length === 1 && /abîmé ou trop grand/.test(text) && (text.match(/de ce type ne sont pas/g) || []).length === 2 && /abîmé ou coupé/.test(text), 'and each says why', text);
+  ok((text.match(/ne sont pas ce que/g) || []).length === 1 && /abîmé ou trop grand/.test(text) && /déclare un type de document/.test(text) && (text.match(/de ce type ne sont pas/g) || []).length === 2 && /abîmé ou coupé/.test(text), 'and each says why', text);
   for (let n = 0; n < 5; n += 1) {
     const file = await askBytes(node, `${links.Hostile}/file/${n}`);
     ok(file.headers['content-type'] === 'application/octet-stream' && /attachment/.test(file.headers['content-disposition']) && /sandbox/.test(file.headers['content-security-policy']),

@@ -3,7 +3,8 @@
  * Invariants
  *   1. libxml2 makes no tree and holds no more than it needs to find the next event; what is kept lies in the arena.
  *   2. There is no document type: with the first sign of one the reading ends. So there are no entities but the five of XML.
- *   3. After the first failure nothing more is taken.
+ *   3. After the first failure nothing more is taken, and no further chunk is parsed. Inside an event about text the parser is not
+ *      stopped: xmlStopParser frees those bytes.
  *
  *   cda_init --> cda_feed... --> cda_end --> cda_release
  */
@@ -13,13 +14,13 @@
 #include <assert.h>
 
 #define HL7_NAMESPACE "urn:hl7-org:v3"
+#define CHUNK_BYTES   16384u /* so much may still be parsed after a failure */
 
 void cda_fail(struct cda_reader *reader, enum err err, const char *what) {
     if (reader->err)
         return;
     reader->err =
         fault_set_at(&reader->fault, err, what, (uint64_t)xmlSAX2GetLineNumber(reader->parser));
-    xmlStopParser(reader->parser);
 }
 
 struct bytes cda_attribute(const struct cda_element *element, const char *name) {
@@ -347,7 +348,9 @@ static void on_document_type(void *owner, const xmlChar *name, const xmlChar *pu
     (void)name;
     (void)public_id;
     (void)system_id;
-    cda_fail(owner, ERR_UNSUPPORTED, "the document declares a document type, which is refused");
+    struct cda_reader *reader = owner;
+    cda_fail(reader, ERR_UNSUPPORTED, "the document declares a document type, which is refused");
+    xmlStopParser(reader->parser); /* none of its declarations is read: here no bytes are in use */
 }
 
 static void on_error(void *owner, xmlErrorPtr error) {
@@ -398,7 +401,7 @@ static enum err parse(struct cda_reader *reader, struct bytes slice, bool is_las
                       struct fault *fault) {
     static const uint8_t nothing[1];
     do {
-        struct bytes part = bytes_first(slice, 1u << 20);
+        struct bytes part = bytes_first(slice, CHUNK_BYTES);
         slice = bytes_skip(slice, part.size);
         if (!reader->err)
             xmlParseChunk(reader->parser, (const char *)(part.size ? part.data : nothing),
@@ -428,8 +431,10 @@ enum err cda_end(struct cda_reader *reader, struct cda_document *document, struc
 void cda_release(struct cda_reader *reader) {
     if (!reader)
         return;
-    if (reader->parser)
+    if (reader->parser) {
+        xmlFreeDoc(reader->parser->myDoc); /* libxml2 makes one for declarations, whoever listens */
         xmlFreeParserCtxt(reader->parser);
+    }
     memory_free(reader);
 }
 
