@@ -113,7 +113,7 @@ static bool read_file(const char *path, char *buffer, size_t buffer_bytes, size_
 /* ---- running it ---- */
 
 /* where_shown: with eight bytes of where something was set aside. */
-static void dump_case(struct test_case *c, struct text *out, bool where_shown) {
+static inline void dump_case(struct test_case *c, struct text *out, bool where_shown) {
     struct zone zone;
     struct arena arena;
     struct facts facts;
