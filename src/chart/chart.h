@@ -23,7 +23,7 @@
 #include "vault/vault.h"
 
 #define CHART_SCHEMA_VERSION     5
-#define CHART_TRANSLATOR_VERSION 5
+#define CHART_TRANSLATOR_VERSION 6
 
 /* ---- generations: DIR/chart/<generation>.db, DIR/chart/current names the one in use ---- */
 MUST_CHECK enum err chart_current_path(struct sys *sys, const char *site_dir, char *path,

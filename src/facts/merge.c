@@ -150,7 +150,7 @@ void translate_mrg(struct translation *t) {
         return;
     if (event_is_of_visits(t->facts->trigger) && t->has_mrg) {
         /* A45 moves several stays of one patient: each has its MRG and its PV1. */
-        t->is_at_next = t->is_same_subject = t->splits;
+        t->is_at_next = t->is_same_subject = t->splits && t->facts->has_subject;
         return;
     }
     t->has_mrg = true;

@@ -289,7 +289,9 @@ static void finish(struct translation *t, size_t type_at) {
 
 /* The escape character stands in MSH-2 at any rate; what matters is whether it does again. */
 static bool is_plain(const struct hl7_message *message) {
-    struct bytes rest = bytes_skip(message->all, 8);
+    struct bytes after = bytes_skip(message->all, 4);
+    size_t end = bytes_find(after, message->delimiters.field); /* of MSH-2, which may be short or empty */
+    struct bytes rest = end == BYTES_NOT_FOUND ? after : bytes_skip(after, end);
     uint8_t escape = message->delimiters.escape;
     uint64_t word, seen = 0;
     size_t i = 0;
@@ -308,6 +310,7 @@ static bool is_plain(const struct hl7_message *message) {
 static void forget_patient(struct translation *t) {
     struct movement_times times = t->times;
     memset(&t->has_pid, 0, sizeof *t - offsetof(struct translation, has_pid));
+    t->order.is_open = false;
     t->report = t->observation = t->document = NO_FACT;
     t->times.event = times.event;
     t->times.has_event = times.has_event;
@@ -409,6 +412,8 @@ static enum err from_hl7(struct bytes body, const struct hl7_thin *thin, uint64_
     struct translation t;
     struct fault fault = {0};
     memset(&t, 0, offsetof(struct translation, fields));
+    t.order.is_open = false;
+    t.order.count = 0;
     memset(&t.has_pid, 0, sizeof t - offsetof(struct translation, has_pid));
     t.thin = thin;
     t.splits = !thin; /* of a message that is not whole nobody knows what else is in it */

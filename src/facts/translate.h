@@ -101,6 +101,8 @@ struct translation {
     struct time_read last_read;
     struct bytes fields[FIELDS_MAX]; /* not cleared: only those that were split are there */
 
+    struct order_group order; /* large, and of few messages: not cleared either until one is opened */
+
     /* Who. */
     bool has_pid, is_other_patient;
     struct fact_identifier survivor; /* of the PID last read: what an MRG merges into */
@@ -123,7 +125,6 @@ struct translation {
     bool is_same_subject; /* ... another stay */
 
     /* Orders and appointments. */
-    struct order_group order;
     bool is_prior_result;        /* below a repeated PID: earlier results of the same patient */
     struct bytes specimen_ahead; /* SPM that stands before its orders */
     struct fact_appointment *appointment;

@@ -33,9 +33,10 @@ static inline struct bytes trimmed(struct bytes b) {
 }
 
 /* `last` ends the whole as its end does; the component delimiter itself where nothing else does. */
-static inline void split_until(const uint8_t *at, const uint8_t *end, uint8_t delimiter,
-                               uint8_t last, struct bytes *parts, unsigned count) {
+static inline void split_until(struct bytes whole, uint8_t delimiter, uint8_t last,
+                               struct bytes *parts, unsigned count) {
     unsigned filled = 0;
+    const uint8_t *at = whole.data, *end = whole.size ? whole.data + whole.size : whole.data;
     while (at < end && filled < count) {
         const uint8_t *stop = at;
         while (stop < end && *stop != delimiter && *stop != last)
@@ -52,14 +53,12 @@ static inline void split_until(const uint8_t *at, const uint8_t *end, uint8_t de
 void split_components(const struct translation *t, struct bytes repetition, struct bytes *parts,
                       unsigned count) {
     uint8_t delimiter = t->message.delimiters.component;
-    split_until(repetition.data, repetition.data + repetition.size, delimiter, delimiter, parts,
-                count);
+    split_until(repetition, delimiter, delimiter, parts, count);
 }
 
 void split_field(const struct translation *t, unsigned field, struct bytes *parts, unsigned count) {
     const struct hl7_delimiters *d = &t->message.delimiters;
-    struct bytes whole = t->fields[field];
-    split_until(whole.data, whole.data + whole.size, d->component, d->repetition, parts, count);
+    split_until(t->fields[field], d->component, d->repetition, parts, count);
 }
 
 struct bytes subcomponent(const struct translation *t, struct bytes component, unsigned n) {

@@ -157,10 +157,21 @@ void put_place(struct simulator *simulator, const struct stay *stay, uint32_t be
     }
 }
 
+/* The last digit of an RPPS, by Luhn's rule: every second digit before it, from the right, counts double. */
+static unsigned check_digit(uint64_t number) {
+    unsigned sum = 0;
+    for (bool is_doubled = true; number; number /= 10, is_doubled = !is_doubled) {
+        unsigned digit = (unsigned)(number % 10) * (is_doubled ? 2 : 1);
+        sum += digit > 9 ? digit - 9 : digit;
+    }
+    return (10 - sum % 10) % 10;
+}
+
 void put_doctor(struct message *message, unsigned doctor) {
     const char *given =
         given_names[doctor % 2][1].names[doctor * 7 % given_names[doctor % 2][1].count];
-    put_format(message, "101%08u^", 123457 + doctor * 7919);
+    uint64_t number = UINT64_C(1010000000) + 123457 + doctor * 7919;
+    put_format(message, "%llu%u^", (unsigned long long)number, check_digit(number));
     put_escaped(message, family_names[doctor * 31 % family_name_count]);
     put_raw(message, "^");
     put_escaped(message, given);

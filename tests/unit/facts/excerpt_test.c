@@ -1,8 +1,7 @@
 /* excerpt_test.c - what is left out of a message that is stated again, what stays byte for byte, and that both say the same.
  *
- * The shared real messages, where they are ($VEILLEUSE_DATA/hl7v2), are cut for every set of parts. */
-#include "dump.h"
-#include "guard.h"
+ * The messages of tests/cases/hl7 and the shared real messages, where they are ($VEILLEUSE_DATA/hl7v2), are cut for every set of parts. */
+#include "case.h"
 #include "tap.h"
 
 #include <ftw.h>
@@ -225,25 +224,29 @@ static void test_thinned(void) {
 static char *file_bytes, *dumped, *dumped_excerpt;
 static unsigned messages, shorter, differing, wrong;
 
-/* The facts of these parts, and what orders them. */
+static void keep_parts(struct facts *facts, unsigned parts) {
+    size_t kept = 0;
+    for (size_t i = 0; i < facts->count; i++)
+        if (facts_part_of(facts->list[i].kind) & parts)
+            facts->list[kept++] = facts->list[i];
+    facts->count = kept;
+    facts->warning_count = 0;
+    facts->aside = NULL;
+    facts->is_ambiguous = facts->is_charset_mismatch = false;
+    if (!(parts & FACTS_STAY))
+        facts->visit = (struct fact_identifier){0};
+}
+
+/* The facts of these parts, of all patients of the message, and what orders them. */
 static void dump_parts(char *to, struct bytes body, unsigned parts) {
-    struct facts facts, kept;
+    struct facts facts;
     struct text out;
     text_init(&out, to, DUMP_BYTES);
     if (facts_from_hl7(body, &context, &arena, &facts))
         return;
-    kept = facts;
-    kept.count = 0;
-    for (size_t i = 0; i < facts.count; i++)
-        if (facts_part_of(facts.list[i].kind) & parts)
-            facts.list[kept.count++] = facts.list[i];
-    kept.list = facts.list;
-    kept.warning_count = 0;
-    kept.aside = NULL;
-    kept.is_ambiguous = kept.is_charset_mismatch = false;
-    if (!(parts & FACTS_STAY))
-        kept.visit = (struct fact_identifier){0};
-    dump_facts(&out, &kept, BYTES_NONE);
+    for (struct facts *each = &facts; each; each = each->next)
+        keep_parts(each, parts);
+    dump_facts(&out, &facts, BYTES_NONE);
 }
 
 static void cut_one(struct bytes message) {
@@ -279,6 +282,26 @@ static int take_file(const char *path, const struct stat *status, int kind, stru
     return 0;
 }
 
+/* What stands between "--- message" and "--- facts" of each case; its bytes written as <E9> do not matter here. */
+static void take_cases(void) {
+    struct dirent **entries;
+    int count = scandir(CASES, &entries, is_case, alphasort);
+    static struct test_case the_case;
+    for (int i = 0; i < count; i++) {
+        char path[512];
+        size_t size;
+        snprintf(path, sizeof path, CASES "/%s", entries[i]->d_name);
+        if (read_file(path, file_bytes, CASE_BYTES_MAX, &size)) {
+            read_case(&the_case, bytes_from(file_bytes, size));
+            cut_one(bytes_from(the_case.message, the_case.message_bytes));
+        }
+        free(entries[i]);
+    }
+    ok(count > 200, "there are cases");
+    if (count >= 0)
+        free(entries);
+}
+
 static void test_real_messages(void) {
     const char *data = getenv("VEILLEUSE_DATA"), *root = data ? data : "../shared/data";
     char path[4096];
@@ -286,6 +309,10 @@ static void test_real_messages(void) {
     dumped = malloc(DUMP_BYTES);
     dumped_excerpt = malloc(DUMP_BYTES);
     snprintf(path, sizeof path, "%s/hl7v2", root);
+    take_cases();
+    is_int(wrong, 0);
+    is_int(differing, 0);
+    messages = shorter = 0;
     nftw(path, take_file, 16, FTW_PHYS);
     if (messages == 0)
         printf("# SKIPPED LOUDLY: the shared real messages are not here (set VEILLEUSE_DATA)\n");
