@@ -10,7 +10,7 @@
  * Ownership  everything lives in the caller's arena (or the message's bytes).
  * Process    chart. No disk, no clock: the time of receipt is passed in.
  * Source     HL7 v2.1 to v2.8 chapters 2, 3, 4, 7, 9, 10, 12 (what is read of each: docs/hl7.md); FHIR R4 (4.0.1),
- *            docs/fhir.md; domain rules of docs/facts.md (order, identity, movements).
+ *            docs/fhir-in.md; domain rules of docs/facts.md (order, identity, movements).
  */
 #ifndef FACTS_FACTS_H
 #define FACTS_FACTS_H

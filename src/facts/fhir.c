@@ -13,9 +13,9 @@ void fhir_warn(struct fhir_work *w, const char *warning) {
 
 /* Where a part of the body stands in it. */
 static uint64_t place_in(const struct fhir_work *w, struct bytes part) {
-    return part.data >= w->body.data && part.data < w->body.data + w->body.size
-               ? (uint64_t)(part.data - w->body.data)
-               : 0;
+    bool is_in = w->body.data && part.data && part.data >= w->body.data &&
+                 part.data < w->body.data + w->body.size;
+    return is_in ? (uint64_t)(part.data - w->body.data) : 0;
 }
 
 void fhir_aside(struct fhir_work *w, const char *reason) {

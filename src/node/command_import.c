@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WINDOW_BYTES    ((size_t)4 << 20) /* of a file: messages up to this size are looked at whole */
+#define WINDOW_BYTES ((size_t)4 << 20) /* of a file: messages up to this size are looked at whole */
 
 static struct append_request request_of(const struct door *door, struct bytes message,
                                         const char *media_type) {
@@ -241,8 +241,7 @@ static enum err import_json(struct door *door, struct window *window, const char
     return err;
 }
 
-static enum err import_open_file(struct door *door, int fd, const char *path,
-                                 struct fault *fault) {
+static enum err import_open_file(struct door *door, int fd, const char *path, struct fault *fault) {
     struct window window = {.fd = fd, .data = memory_alloc(1, WINDOW_BYTES)};
     enum err err = window.data
                        ? window_fill(&window, path, fault)
@@ -353,9 +352,8 @@ int node_import_command(int argc, char **argv) {
     struct unlocking unlocking = {0};
     const char *name = NULL;
     char source[SOURCE_BYTES];
-    const struct option_spec specs[] = {{"passphrase-file", NULL, &unlocking.file, NULL},
-                                        {"source", NULL, &name, NULL},
-                                        {0}};
+    const struct option_spec specs[] = {
+        {"passphrase-file", NULL, &unlocking.file, NULL}, {"source", NULL, &name, NULL}, {0}};
     int count;
     if (!options_read(argc, argv, specs, &count) || count < 2 || !name_source(name, source))
         return command_usage("import DIR PATH... [--source NAME] [--passphrase-file FILE]");

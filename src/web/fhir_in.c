@@ -16,12 +16,12 @@
 
 #include <stdio.h>
 
-#define PIECE_BYTES  ((size_t)64 << 10)
-#define FRAME_BYTES  ((size_t)256 << 10) /* larger bodies become blobs */
-#define FIRST_BYTES  ((size_t)16 << 10)
-#define BLOB_HEAD    4096u
-#define PATIENCE_US  (30 * US_PER_S)
-#define ENTRIES_MAX  20000u /* of a Bundle that is answered entry by entry */
+#define PIECE_BYTES ((size_t)64 << 10)
+#define FRAME_BYTES ((size_t)256 << 10) /* larger bodies become blobs */
+#define FIRST_BYTES ((size_t)16 << 10)
+#define BLOB_HEAD   4096u
+#define PATIENCE_US (30 * US_PER_S)
+#define ENTRIES_MAX 20000u /* of a Bundle that is answered entry by entry */
 
 /* ---- answers ---- */
 
@@ -134,7 +134,8 @@ static struct target target_of(const char *path) {
         out.type = part;
     if (!bytes_is_empty(out.type) && bytes_next_part(&rest, '/', &part) && !bytes_is_empty(part))
         out.id = part;
-    out.is_wrong = (out.type.size && !fhir_is_type(out.type)) || (out.id.size && !fhir_is_id(out.id)) ||
+    out.is_wrong = (out.type.size && !fhir_is_type(out.type)) ||
+                   (out.id.size && !fhir_is_id(out.id)) ||
                    (out.id.size && bytes_next_part(&rest, '/', &part));
     return out;
 }
@@ -173,8 +174,8 @@ static bool may_send(struct web *web, struct http_request *request, struct http_
     snprintf(upload->source, sizeof upload->source, "fhir");
     if (!tokens->are_asked_for)
         return true;
-    const struct fhir_token *token = fhir_token_find(tokens, http_header(request, "Authorization"),
-                                                     sys_now_us(web->life.sys));
+    const struct fhir_token *token =
+        fhir_token_find(tokens, http_header(request, "Authorization"), sys_now_us(web->life.sys));
     if (!token) {
         refuse(web, answer, 401, "login", "this needs a token: Authorization: Bearer ...");
         return false;
@@ -206,12 +207,14 @@ static enum http_step begin(void *owner, struct http_request *request, struct ht
         return HTTP_ANSWERED;
     if (!type_is_taken(http_header(request, "Content-Type"), bytes_is_empty(target.type),
                        &wanted.is_lines))
-        return refuse(web, answer, 415, "not-supported",
-                      "the body is application/fhir+json in UTF-8; at /fhir also application/fhir+ndjson");
+        return refuse(
+            web, answer, 415, "not-supported",
+            "the body is application/fhir+json in UTF-8; at /fhir also application/fhir+ndjson");
     if (http_header(request, "If-None-Exist") || http_header(request, "If-Match"))
-        return refuse(web, answer, 412, "conflict",
-                      "what stands here may be behind its source, so no condition can be decided: send "
-                      "without one; the same content is stored once");
+        return refuse(
+            web, answer, 412, "conflict",
+            "what stands here may be behind its source, so no condition can be decided: send "
+            "without one; the same content is stored once");
     if (length && bytes_to_u64(bytes_from_string(length), &size) && size > bytes_max(web))
         return refuse(web, answer, 413, "too-long", "this body is larger than is taken");
     if (strlen(http_path(request)) >= sizeof wanted.path)
@@ -305,11 +308,13 @@ static struct verdict check_entry(const struct check *check, const struct fhir_n
         return (struct verdict){422, "required", "an entry has no resource; nothing was stored"};
     if (fhir_member_is(request, "method", "PUT") && url.kind == FHIR_REFERENCE_RELATIVE &&
         !bytes_equal(url.id, fhir_member_text(resource, "id", arena)))
-        return (struct verdict){400, "invariant",
-                                "an entry's resource has another id than its PUT; nothing was stored"};
+        return (struct verdict){
+            400, "invariant",
+            "an entry's resource has another id than its PUT; nothing was stored"};
     return may_write(check, type)
                ? fine
-               : (struct verdict){403, "forbidden", "this token may not write that; nothing was stored"};
+               : (struct verdict){403, "forbidden",
+                                  "this token may not write that; nothing was stored"};
 }
 
 /* ---- replies, made before the body goes and kept until it lasts ---- */
@@ -409,7 +414,8 @@ static struct verdict check_resource(const struct check *check, const struct fhi
     struct bytes id = fhir_member_text(root, "id", &web->arena);
     char digest[FACTS_FHIR_ID_BYTES];
     if (!bytes_equal(type, check->target.type))
-        return (struct verdict){400, "invariant", "the resource is of another type than its URL says"};
+        return (struct verdict){400, "invariant",
+                                "the resource is of another type than its URL says"};
     if (upload->is_put && !bytes_equal(id, check->target.id))
         return (struct verdict){400, "invariant", "the resource has another id than its URL"};
     if (id.size && !fhir_is_id(id))
@@ -434,7 +440,8 @@ static struct verdict check_lines(const struct check *check) {
     size_t used = web->arena.bytes_used;
     while (bytes_next_part(&rest, '\n', &line)) {
         const struct fhir_node *root;
-        struct verdict verdict = bytes_is_empty(bytes_trim(line)) ? fine : read_json(web, line, &root);
+        struct verdict verdict =
+            bytes_is_empty(bytes_trim(line)) ? fine : read_json(web, line, &root);
         if (!verdict.status && !bytes_is_empty(bytes_trim(line))) {
             struct bytes type = fhir_member_text(root, "resourceType", &web->arena);
             if (!fhir_is_type(type))
@@ -461,17 +468,17 @@ static struct verdict check_body(struct check *check) {
     struct upload *upload = check->upload;
     struct fault fault = {0};
     struct fhir_tokens *tokens = arena_alloc(&check->web->arena, sizeof *tokens);
-    if (!tokens || fhir_tokens_load(tokens, check->web->life.sys, check->web->options->site_dir, &fault))
+    if (!tokens ||
+        fhir_tokens_load(tokens, check->web->life.sys, check->web->options->site_dir, &fault))
         return (struct verdict){503, "security", "the tokens cannot be read: nobody is let in"};
     check->tokens = tokens;
-    check->token = fhir_token_find(tokens, http_header(check->request, "Authorization"),
-                                   upload->received_at);
+    check->token =
+        fhir_token_find(tokens, http_header(check->request, "Authorization"), upload->received_at);
     if (upload->is_too_large)
         return (struct verdict){413, "too-long", "this body is larger than is taken"};
     if (upload->is_lines)
         return check_lines(check);
-    struct verdict verdict =
-        read_json(check->web, bytes_from(upload->body, upload->size), &root);
+    struct verdict verdict = read_json(check->web, bytes_from(upload->body, upload->size), &root);
     if (verdict.status)
         return verdict;
     struct bytes type = fhir_member_text(root, "resourceType", &check->web->arena);
@@ -518,8 +525,8 @@ static struct append_request request_of(const struct upload *upload, size_t body
         .check_repeat = true,
         .kind = VAULT_MESSAGE,
         .received_at = upload->received_at,
-        .media_type = upload->is_lines ? BYTES("application/fhir+ndjson")
-                                       : BYTES("application/fhir+json"),
+        .media_type =
+            upload->is_lines ? BYTES("application/fhir+ndjson") : BYTES("application/fhir+json"),
         .source = bytes_from_string(upload->source),
         .body = bytes_from(upload->body, body_bytes),
     };

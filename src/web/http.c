@@ -140,9 +140,8 @@ static enum MHD_Result begin_upload(struct http_request *request) {
     if (!host_is_ours(MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Host")))
         return refuse(request->connection, 421, "this name is not served here\n");
     request->is_upload = http->uploads->begin(http->owner, request, &answer) == HTTP_WAIT;
-    return request->is_upload
-               ? MHD_YES
-               : queue(request->connection, make_response(&answer), answer.status);
+    return request->is_upload ? MHD_YES
+                              : queue(request->connection, make_response(&answer), answer.status);
 }
 
 static enum MHD_Result on_request(void *owner, struct MHD_Connection *connection, const char *url,

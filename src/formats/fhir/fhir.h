@@ -8,7 +8,7 @@
  * Ownership  nodes live in the arena; texts are views into the input, or copies in the arena when they were escaped.
  * Limits     as above. Work is linear in the size of the document; nothing recurs on it.
  * Process    any.
- * Source     HL7 FHIR R4 (4.0.1): json, datatypes, references, bundle, http. docs/decisions/009-own-json-reader.md.
+ * Source     HL7 FHIR R4 (4.0.1): json, datatypes, references, bundle, http. docs/decisions/010-fhir-is-read-in-place.md.
  */
 #ifndef FORMATS_FHIR_FHIR_H
 #define FORMATS_FHIR_FHIR_H
