@@ -1,6 +1,8 @@
 /* answer.c - which question a request asks, and its answer: read, search, everything, summary; an OperationOutcome for every error. */
 #include "fhir/bundle.h"
+#include "fhir/kept.h"
 #include "fhir/put.h"
+#include "formats/fhir/fhir.h"
 
 #include <limits.h>
 #include <nettle/sha2.h>
@@ -29,6 +31,13 @@ static void fail(struct visit *v, enum err err) {
         refuse(v, 413, "too-costly", "this is more than one answer can hold");
     else
         refuse(v, 503, "transient", "the chart cannot be read at this moment");
+}
+
+static const char *parameter(const struct visit *v, const char *name) {
+    for (size_t i = 0; i < v->request->parameter_count; i++)
+        if (!strcmp(v->request->parameters[i].name, name))
+            return v->request->parameters[i].value;
+    return NULL;
 }
 
 static bool may(struct visit *v, const char *type) {
@@ -278,6 +287,29 @@ static enum err find_record(struct visit *v, const char *id, struct record *reco
     return err ? err : record_open(record, v->view, person, &fault);
 }
 
+/* What came as FHIR under this id. */
+static void read_kept(struct visit *v, struct bytes type, const char *id) {
+    struct fault fault = {0};
+    struct chart_resource kept;
+    struct json json;
+    arena_clear(v->view->arena);
+    enum err err = chart_resource(v->view->chart, v->view->arena, type, bytes_from_string(id),
+                                  BYTES_NONE, &kept, &fault);
+    if (!err && kept.is_deleted) {
+        refuse(v, 410, "deleted", "this resource was deleted by who had sent it");
+        return;
+    }
+    json_init(&json, v->out);
+    if (!err && bytes_is_empty(kept.json))
+        err = ERR_NOT_FOUND;
+    if (!err)
+        err = kept_put(&json, &kept, v->view->arena, &fault);
+    if (err)
+        fail(v, err);
+    else
+        set_etag(v);
+}
+
 static void read_patient(struct visit *v, const char *id) {
     struct record record;
     struct json json;
@@ -285,6 +317,10 @@ static void read_patient(struct visit *v, const char *id) {
     enum err err = find_record(v, id, &record, &member);
     if (!err && !bytes_is(bytes_from(record.members[member], 32), id))
         err = ERR_NOT_FOUND;
+    if (err == ERR_NOT_FOUND) {
+        read_kept(v, BYTES("Patient"), id);
+        return;
+    }
     if (err) {
         fail(v, err);
         return;
@@ -323,7 +359,10 @@ static void read_one(struct visit *v, const struct kind *kind, const char *id) {
         set_etag(v);
         return;
     }
-    fail(v, err ? err : ERR_NOT_FOUND);
+    if (err && err != ERR_NOT_FOUND)
+        fail(v, err);
+    else
+        read_kept(v, bytes_from_string(kind->name), id);
 }
 
 /* ---- places ---- */
@@ -346,13 +385,6 @@ static enum err places_and_wards(struct visit *v, struct fact_place **places, si
             (*places)[(*count)++] = found[i];
     }
     return ERR_OK;
-}
-
-static const char *parameter(const struct visit *v, const char *name) {
-    for (size_t i = 0; i < v->request->parameter_count; i++)
-        if (!strcmp(v->request->parameters[i].name, name))
-            return v->request->parameters[i].value;
-    return NULL;
 }
 
 /* All of them at once: a hospital has some thousands. */
@@ -406,7 +438,10 @@ static void read_place(struct visit *v, const char *wanted) {
         set_etag(v);
         return;
     }
-    fail(v, err ? err : ERR_NOT_FOUND);
+    if (err)
+        fail(v, err);
+    else
+        read_kept(v, BYTES("Location"), wanted);
 }
 
 /* ---- all of a patient ---- */
@@ -451,6 +486,70 @@ static void summary(struct visit *v, const char *id) {
     json_init(&json, v->out);
     summary_put(&json, &record);
     v->answer->status = 200;
+}
+
+/* ---- types that the chart makes nothing of: kept as they came ---- */
+
+static void put_kept_entry(struct page *page, const struct chart_resource *kept, enum err *err) {
+    struct fault fault = {0};
+    struct id id;
+    char type[64];
+    snprintf(id.text, sizeof id.text, "%.*s", (int)kept->id.size, (const char *)kept->id.data);
+    snprintf(type, sizeof type, "%.*s", (int)kept->type.size, (const char *)kept->type.data);
+    bundle_entry_begin(&page->bundle, type, &id);
+    if (!*err)
+        *err = kept_put(&page->bundle.json, kept, page->question.arena, &fault);
+    if (!bundle_entry_end(&page->bundle, "match") && !*err)
+        *err = ERR_LIMIT;
+}
+
+/* Of one patient, all at once. */
+static void search_kept(struct visit *v, struct bytes type) {
+    const char *patient =
+        parameter(v, "patient") ? parameter(v, "patient") : parameter(v, "subject");
+    struct fault fault = {0};
+    struct chart_resource *list;
+    size_t count = 0, member;
+    uint64_t person;
+    struct page *page = new_page(v);
+    if (!page)
+        return;
+    if (!patient) {
+        refuse(v, 400, "too-costly",
+               "resources of this type are kept as they came, and found by their patient or their "
+               "id alone");
+        return;
+    }
+    arena_clear(v->view->arena);
+    enum err err = find_person(v->view, bytes_from_string(patient), &person, &member, &fault);
+    bool is_nobody = err == ERR_NOT_FOUND;
+    if (!err)
+        err =
+            chart_resources_of(v->view->chart, v->view->arena, person, type, &list, &count, &fault);
+    bundle_begin(&page->bundle, v->view, v->out, "searchset");
+    bundle_put_age(&page->bundle);
+    for (size_t i = 0; i < count && !err; i++) {
+        if (list[i].is_deleted || bytes_is_empty(list[i].json))
+            continue;
+        page->total++;
+        put_kept_entry(page, &list[i], &err);
+    }
+    end_page(page, true);
+    if (err && !is_nobody)
+        fail(v, err);
+}
+
+static void route_kept(struct visit *v, struct bytes type, const char *rest, bool is_search) {
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)type.size, (const char *)type.data);
+    if (!fhir_is_type(type) || type.size >= sizeof name)
+        refuse(v, 404, "not-supported", "there are no resources of this type");
+    else if (!may(v, name))
+        return;
+    else if (is_search)
+        search_kept(v, type);
+    else
+        read_kept(v, type, rest + 1);
 }
 
 /* ---- routes ---- */
@@ -510,7 +609,7 @@ static void route_type(struct visit *v, struct bytes type, const char *rest) {
     else if (bytes_is(type, "Binary") && !is_search)
         binary(v, rest + 1);
     else
-        refuse(v, 404, "not-supported", "resources of this type are not offered");
+        route_kept(v, type, rest, is_search);
 }
 
 /* JSON alone is spoken. A browser's Accept names it by its last resort. */

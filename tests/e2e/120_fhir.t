@@ -183,7 +183,7 @@ try:
     same(sections, set(), "each summary has entries or says why not, and all that it refers to")
 
     # ---- errors ----
-    for path, wanted in (("/Patient/none", 404), ("/Thing", 404), ("/Patient?birthdate=today", 400), ("/Patient?_page=0.1", 410),
+    for path, wanted in (("/Patient/none", 404), ("/thing", 404), ("/Procedure/none", 404), ("/Patient?birthdate=today", 400), ("/Patient?_page=0.1", 410),
                          ("/Patient?_format=xml", 406), ("", 400), ("/Patient?name:exact=x", 400)):
         status, _, body = ask(path)
         same((status, body["resourceType"]), (wanted, "OperationOutcome"), f"{path}: {wanted}, with an OperationOutcome")

@@ -200,7 +200,8 @@ static void refusals(void) {
         {"Patient/x/$everything", 404},
         {"Patient/x/$other", 404},
         {"Observation/0000000000000000-00000000000000000000000000000000", 404},
-        {"Nothing", 404},
+        {"Procedure", 400}, /* kept as they came: of a patient alone */
+        {"nothing", 404},
         {"Nothing/1", 404},
         {"Observation/a/_history", 404},
         {"", 400},
@@ -355,6 +356,47 @@ static void merge(void) {
     chart_shut(reader);
 }
 
+/* What came as FHIR is given back as it came, every digit of it; with where it is kept. */
+static void kept(void) {
+    static const char sent[] = "{\"resourceType\":\"Bundle\",\"type\":\"collection\",\"entry\":["
+                               "{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"pat1\","
+                               "\"identifier\":[{\"system\":\"urn:oid:1.2.3\",\"value\":\"777\"}],"
+                               "\"name\":[{\"family\":\"LEBEAU\"}]}},"
+                               "{\"resource\":{\"resourceType\":\"Procedure\",\"id\":\"proc1\","
+                               "\"meta\":{\"tag\":[{\"code\":\"x\"}]},\"status\":\"completed\","
+                               "\"subject\":{\"reference\":\"Patient/"
+                               "pat1\"},\"extension\":[{\"url\":\"urn:x\",\"valueDecimal\":1.50}],"
+                               "\"note\":[{\"text\":\"a \\\"b\\\" \\u00e9\"}]}}]}";
+    struct fault fault = {0};
+    chart_new();
+    struct chart_writer *writer = chart_writer(false);
+    struct vault_entry entry = {.kind = VAULT_MESSAGE,
+                                .media_type = BYTES("application/fhir+json"),
+                                .source = BYTES("fhir/test"),
+                                .clock = ((hlc_stamp)(NOW / US_PER_MS) << 16),
+                                .received_at = NOW,
+                                .body = bytes_from(sent, sizeof sent - 1),
+                                .body_bytes = sizeof sent - 1};
+    must(chart_writer_take(writer, 0, &entry, NULL, &fault), &fault);
+    chart_commit(writer);
+    chart_writer_close(writer);
+    struct chart_reader *reader = open_view();
+    is_int(status_of("Procedure/proc1"), 200);
+    ok(strstr(out.data, "\"valueDecimal\":1.50}") != NULL, "a decimal keeps its digits");
+    ok(strstr(out.data, "\"note\":[{\"text\":\"a \\\"b\\\" \\u00e9\"}]") != NULL,
+       "a text its escapes");
+    ok(strstr(out.data, "\"meta\":{\"tag\":[{\"code\":\"x\"}],") &&
+       strstr(out.data, "urn:veilleuse:entry:0"));
+    is_int(status_of("Patient/pat1"), 200);
+    ok(strstr(out.data, "LEBEAU") && strstr(out.data, "\"id\":\"pat1\""));
+    const char *patient = id_of("Patient?identifier=777");
+    is_int(strlen(patient), 32);
+    is_int(count_of(with("Procedure?patient=", "", patient)), 1);
+    is_int(count_of("Procedure?patient=0000"), 0);
+    is_int(status_of("Procedure/none"), 404);
+    chart_shut(reader);
+}
+
 int main(void) {
     arena_init(&answers, (size_t)16 << 20);
     arena_init(&record_arena, (size_t)16 << 20);
@@ -369,6 +411,7 @@ int main(void) {
     refusals();
     chart_shut(reader);
     merge();
+    kept();
     chart_remove();
     arena_release(&keep);
     arena_release(&record_arena);
