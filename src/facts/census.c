@@ -3,15 +3,30 @@
  * Statements of a census outrank nothing (they are marked as doubtful in date): whatever a system says of a patient itself
  * holds. They only fill what nobody said, and record that the patient was listed. */
 #include "facts/facts.h"
+#include "facts/type_values.h"
 
 #include <csv.h>
 
 #define COLUMNS_MAX 64u
 
 enum column {
-    COLUMN_NONE, COLUMN_NUMBER, COLUMN_AUTHORITY, COLUMN_VISIT, COLUMN_FAMILY_NAME, COLUMN_GIVEN_NAME,
-    COLUMN_BIRTH_NAME, COLUMN_BIRTH_DATE, COLUMN_SEX, COLUMN_WARD, COLUMN_ROOM, COLUMN_BED, COLUMN_FACILITY,
-    COLUMN_CLASS, COLUMN_ADMITTED_AT, COLUMN_ATTENDING, COLUMN_COUNT
+    COLUMN_NONE,
+    COLUMN_NUMBER,
+    COLUMN_AUTHORITY,
+    COLUMN_VISIT,
+    COLUMN_FAMILY_NAME,
+    COLUMN_GIVEN_NAME,
+    COLUMN_BIRTH_NAME,
+    COLUMN_BIRTH_DATE,
+    COLUMN_SEX,
+    COLUMN_WARD,
+    COLUMN_ROOM,
+    COLUMN_BED,
+    COLUMN_FACILITY,
+    COLUMN_CLASS,
+    COLUMN_ADMITTED_AT,
+    COLUMN_ATTENDING,
+    COLUMN_COUNT
 };
 
 /* As hospitals write them, without case, blanks, accents and punctuation. */
@@ -19,26 +34,68 @@ static const struct {
     const char *name;
     enum column column;
 } names[] = {
-    {"ipp", COLUMN_NUMBER}, {"patient", COLUMN_NUMBER}, {"patientnumber", COLUMN_NUMBER}, {"patientid", COLUMN_NUMBER},
-    {"number", COLUMN_NUMBER}, {"mrn", COLUMN_NUMBER}, {"numero", COLUMN_NUMBER}, {"numeropatient", COLUMN_NUMBER},
-    {"authority", COLUMN_AUTHORITY}, {"autorite", COLUMN_AUTHORITY},
-    {"iep", COLUMN_VISIT}, {"nda", COLUMN_VISIT}, {"visit", COLUMN_VISIT}, {"visitnumber", COLUMN_VISIT},
-    {"sejour", COLUMN_VISIT}, {"numerosejour", COLUMN_VISIT}, {"encounter", COLUMN_VISIT},
-    {"nom", COLUMN_FAMILY_NAME}, {"familyname", COLUMN_FAMILY_NAME}, {"lastname", COLUMN_FAMILY_NAME},
-    {"nomusuel", COLUMN_FAMILY_NAME}, {"family", COLUMN_FAMILY_NAME}, {"name", COLUMN_FAMILY_NAME},
-    {"prenom", COLUMN_GIVEN_NAME}, {"prenoms", COLUMN_GIVEN_NAME}, {"givenname", COLUMN_GIVEN_NAME},
-    {"firstname", COLUMN_GIVEN_NAME}, {"given", COLUMN_GIVEN_NAME},
-    {"nomnaissance", COLUMN_BIRTH_NAME}, {"nomdenaissance", COLUMN_BIRTH_NAME}, {"birthname", COLUMN_BIRTH_NAME},
-    {"naissance", COLUMN_BIRTH_DATE}, {"datenaissance", COLUMN_BIRTH_DATE}, {"datedenaissance", COLUMN_BIRTH_DATE},
-    {"ddn", COLUMN_BIRTH_DATE}, {"birthdate", COLUMN_BIRTH_DATE}, {"dateofbirth", COLUMN_BIRTH_DATE}, {"dob", COLUMN_BIRTH_DATE},
-    {"sexe", COLUMN_SEX}, {"sex", COLUMN_SEX}, {"gender", COLUMN_SEX},
-    {"service", COLUMN_WARD}, {"unite", COLUMN_WARD}, {"uf", COLUMN_WARD}, {"ward", COLUMN_WARD}, {"unit", COLUMN_WARD},
-    {"chambre", COLUMN_ROOM}, {"room", COLUMN_ROOM}, {"lit", COLUMN_BED}, {"bed", COLUMN_BED},
-    {"etablissement", COLUMN_FACILITY}, {"facility", COLUMN_FACILITY},
-    {"classe", COLUMN_CLASS}, {"class", COLUMN_CLASS},
-    {"entree", COLUMN_ADMITTED_AT}, {"dateentree", COLUMN_ADMITTED_AT}, {"admittedat", COLUMN_ADMITTED_AT},
-    {"admission", COLUMN_ADMITTED_AT}, {"admissiondate", COLUMN_ADMITTED_AT},
-    {"medecin", COLUMN_ATTENDING}, {"attending", COLUMN_ATTENDING}, {"physician", COLUMN_ATTENDING},
+    {"ipp", COLUMN_NUMBER},
+    {"patient", COLUMN_NUMBER},
+    {"patientnumber", COLUMN_NUMBER},
+    {"patientid", COLUMN_NUMBER},
+    {"number", COLUMN_NUMBER},
+    {"mrn", COLUMN_NUMBER},
+    {"numero", COLUMN_NUMBER},
+    {"numeropatient", COLUMN_NUMBER},
+    {"authority", COLUMN_AUTHORITY},
+    {"autorite", COLUMN_AUTHORITY},
+    {"iep", COLUMN_VISIT},
+    {"nda", COLUMN_VISIT},
+    {"visit", COLUMN_VISIT},
+    {"visitnumber", COLUMN_VISIT},
+    {"sejour", COLUMN_VISIT},
+    {"numerosejour", COLUMN_VISIT},
+    {"encounter", COLUMN_VISIT},
+    {"nom", COLUMN_FAMILY_NAME},
+    {"familyname", COLUMN_FAMILY_NAME},
+    {"lastname", COLUMN_FAMILY_NAME},
+    {"nomusuel", COLUMN_FAMILY_NAME},
+    {"family", COLUMN_FAMILY_NAME},
+    {"name", COLUMN_FAMILY_NAME},
+    {"prenom", COLUMN_GIVEN_NAME},
+    {"prenoms", COLUMN_GIVEN_NAME},
+    {"givenname", COLUMN_GIVEN_NAME},
+    {"firstname", COLUMN_GIVEN_NAME},
+    {"given", COLUMN_GIVEN_NAME},
+    {"nomnaissance", COLUMN_BIRTH_NAME},
+    {"nomdenaissance", COLUMN_BIRTH_NAME},
+    {"birthname", COLUMN_BIRTH_NAME},
+    {"naissance", COLUMN_BIRTH_DATE},
+    {"datenaissance", COLUMN_BIRTH_DATE},
+    {"datedenaissance", COLUMN_BIRTH_DATE},
+    {"ddn", COLUMN_BIRTH_DATE},
+    {"birthdate", COLUMN_BIRTH_DATE},
+    {"dateofbirth", COLUMN_BIRTH_DATE},
+    {"dob", COLUMN_BIRTH_DATE},
+    {"sexe", COLUMN_SEX},
+    {"sex", COLUMN_SEX},
+    {"gender", COLUMN_SEX},
+    {"service", COLUMN_WARD},
+    {"unite", COLUMN_WARD},
+    {"uf", COLUMN_WARD},
+    {"ward", COLUMN_WARD},
+    {"unit", COLUMN_WARD},
+    {"chambre", COLUMN_ROOM},
+    {"room", COLUMN_ROOM},
+    {"lit", COLUMN_BED},
+    {"bed", COLUMN_BED},
+    {"etablissement", COLUMN_FACILITY},
+    {"facility", COLUMN_FACILITY},
+    {"classe", COLUMN_CLASS},
+    {"class", COLUMN_CLASS},
+    {"entree", COLUMN_ADMITTED_AT},
+    {"dateentree", COLUMN_ADMITTED_AT},
+    {"admittedat", COLUMN_ADMITTED_AT},
+    {"admission", COLUMN_ADMITTED_AT},
+    {"admissiondate", COLUMN_ADMITTED_AT},
+    {"medecin", COLUMN_ATTENDING},
+    {"attending", COLUMN_ATTENDING},
+    {"physician", COLUMN_ATTENDING},
 };
 
 struct census {
@@ -63,7 +120,10 @@ static size_t fold(struct bytes name, char *out, size_t out_bytes) {
         uint8_t c = name.data[i];
         if (c == 0xC3 && i + 1 < name.size) {
             uint8_t low = name.data[++i] | 0x20;
-            c = low >= 0xA8 && low <= 0xAB ? 'e' : low >= 0xA0 && low <= 0xA5 ? 'a' : low == 0xB4 ? 'o' : '?';
+            c = low >= 0xA8 && low <= 0xAB   ? 'e'
+                : low >= 0xA0 && low <= 0xA5 ? 'a'
+                : low == 0xB4                ? 'o'
+                                             : '?';
         }
         c = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 'a' - 'A') : c;
         if (c >= 'a' && c <= 'z')
@@ -104,8 +164,7 @@ static bool has_column(const struct census *census, enum column column) {
 
 /* ---- a line ---- */
 
-static void add_cell(struct facts *facts, enum fact_kind kind, int field,
-                     struct bytes value) {
+static void add_cell(struct facts *facts, enum fact_kind kind, int field, struct bytes value) {
     if (bytes_is_empty(value))
         return;
     facts->list[facts->count++] = (struct fact){.kind = kind, .cell = {field, false, value}};
@@ -116,7 +175,9 @@ static struct bytes date_of(struct census *census, struct bytes value) {
     struct text text;
     uint64_t year, month, day;
     struct bytes rest = value, parts[3];
-    char separator = bytes_find(value, '/') != BYTES_NOT_FOUND ? '/' : bytes_find(value, '.') != BYTES_NOT_FOUND ? '.' : '-';
+    char separator = bytes_find(value, '/') != BYTES_NOT_FOUND   ? '/'
+                     : bytes_find(value, '.') != BYTES_NOT_FOUND ? '.'
+                                                                 : '-';
     bool is_split = bytes_next_part(&rest, (uint8_t)separator, &parts[0]) &&
                     bytes_next_part(&rest, (uint8_t)separator, &parts[1]) &&
                     bytes_next_part(&rest, (uint8_t)separator, &parts[2]);
@@ -129,8 +190,9 @@ static struct bytes date_of(struct census *census, struct bytes value) {
     }
     bool is_year_first = parts[0].size == 4;
     if (!bytes_to_u64(parts[is_year_first ? 0 : 2], &year) || !bytes_to_u64(parts[1], &month) ||
-        !bytes_to_u64(bytes_first(parts[is_year_first ? 2 : 0], 2), &day) || month < 1 || month > 12 || day < 1 ||
-        day > 31 || year < 1800 || year > 2200 || text_init_arena(&text, census->arena, 16))
+        !bytes_to_u64(bytes_first(parts[is_year_first ? 2 : 0], 2), &day) || month < 1 ||
+        month > 12 || day < 1 || day > 31 || year < 1800 || year > 2200 ||
+        text_init_arena(&text, census->arena, 16))
         return BYTES_NONE;
     text_put_padded(&text, year, 4);
     text_put_char(&text, '-');
@@ -142,7 +204,7 @@ static struct bytes date_of(struct census *census, struct bytes value) {
 
 static struct bytes sex_of(struct bytes value) {
     uint8_t c = value.size ? (uint8_t)(value.data[0] & 0xDF) : 0;
-    return c == 'F' || c == 'W' || c == '2' ? BYTES("F")
+    return c == 'F' || c == 'W' || c == '2'   ? BYTES("F")
            : c == 'M' || c == 'H' || c == '1' ? BYTES("M")
            : c                                ? BYTES("U")
                                               : BYTES_NONE;
@@ -188,7 +250,8 @@ static void add_facts(struct census *census, struct facts *facts) {
     add_cell(facts, FACT_PATIENT, PATIENT_BIRTH_NAME, values[COLUMN_BIRTH_NAME]);
     add_cell(facts, FACT_PATIENT, PATIENT_BIRTH_DATE, date_of(census, values[COLUMN_BIRTH_DATE]));
     add_cell(facts, FACT_PATIENT, PATIENT_SEX, sex_of(values[COLUMN_SEX]));
-    add_cell(facts, FACT_VISIT, VISIT_CLASS, bytes_is_empty(class) ? BYTES("I") : bytes_first(class, 1));
+    add_cell(facts, FACT_VISIT, VISIT_CLASS,
+             bytes_is_empty(class) ? BYTES("I") : bytes_first(class, 1));
     add_cell(facts, FACT_VISIT, VISIT_STATED_PLACE, place_of(census));
     add_cell(facts, FACT_VISIT, VISIT_ADMITTED_AT, admitted_of(census));
     add_cell(facts, FACT_VISIT, VISIT_ATTENDING, values[COLUMN_ATTENDING]);
@@ -232,12 +295,13 @@ static void end_line(struct census *census) {
         facts->aside = "a line of the census names no patient";
         return;
     }
-    facts->subject = (struct fact_identifier){
-        bytes_is_empty(authority) ? census->given->authority : authority, census->given->type,
-        census->values[COLUMN_NUMBER]};
+    facts->subject =
+        (struct fact_identifier){bytes_is_empty(authority) ? census->given->authority : authority,
+                                 census->given->type, census->values[COLUMN_NUMBER]};
     if (!bytes_is_empty(census->values[COLUMN_VISIT]))
-        facts->visit = (struct fact_identifier){census->given->visit_authority,
-                                                census->given->visit_type, census->values[COLUMN_VISIT]};
+        facts->visit =
+            (struct fact_identifier){census->given->visit_authority, census->given->visit_type,
+                                     census->values[COLUMN_VISIT]};
     add_facts(census, facts);
 }
 
@@ -309,9 +373,10 @@ enum err facts_from_census(struct bytes body, const struct facts_census *given,
     enum err err = read_lines(&census, body);
     if (err)
         return err;
-    const char *aside = !has_column(&census, COLUMN_NUMBER) ? "the census has no column with the patients' numbers"
-                        : !has_column(&census, COLUMN_WARD) ? "the census has no column with the wards"
-                                                            : NULL;
+    const char *aside =
+        !has_column(&census, COLUMN_NUMBER) ? "the census has no column with the patients' numbers"
+        : !has_column(&census, COLUMN_WARD) ? "the census has no column with the wards"
+                                            : NULL;
     if (!aside && batch->count)
         return ERR_OK;
     batch->count = 0;
@@ -325,37 +390,24 @@ enum err facts_from_census(struct bytes body, const struct facts_census *given,
 
 /* ---- its media type ---- */
 
-#define CENSUS_TYPE "text/csv;profile=census"
+#define CENSUS_TYPE "text/csv;profile=census;as-of="
 
 void facts_census_put_type(struct text *type, const struct facts_census *census) {
     const struct bytes values[] = {census->authority, census->type, census->visit_authority,
                                    census->visit_type};
-    text_put_string(type, CENSUS_TYPE ";as-of=");
-    time_put_iso_utc(type, census->as_of);
-    for (size_t i = 0; i < 4; i++) {
-        text_put_char(type, ';');
-        text_put_hex(type, values[i]);
-    }
-}
-
-static bool next_value(struct bytes *rest, struct arena *arena, struct bytes *value) {
-    struct bytes hex;
-    if (!bytes_next_part(rest, ';', &hex))
-        return false;
-    uint8_t *out = arena_alloc(arena, hex.size / 2 + 1);
-    *value = bytes_from(out, hex.size / 2);
-    return out && hex.size % 2 == 0 && (hex.size == 0 || hex_decode(hex, out, hex.size / 2));
+    text_put_string(type, CENSUS_TYPE);
+    type_values_put(type, census->as_of, values, 4);
 }
 
 bool facts_census_read_type(struct bytes type, struct arena *arena, struct facts_census *census) {
-    static const struct bytes head = {(const uint8_t *)CENSUS_TYPE ";as-of=", sizeof CENSUS_TYPE ";as-of=" - 1};
-    struct bytes rest = bytes_skip(type, head.size), at;
-    struct time_read time;
-    if (!bytes_starts_with(type, head) || !bytes_next_part(&rest, ';', &at) ||
-        !time_read_iso(at, NULL, &time))
+    struct bytes values[4];
+    if (!bytes_starts_with(type, BYTES(CENSUS_TYPE)) ||
+        !type_values_read(bytes_skip(type, sizeof CENSUS_TYPE - 1), arena, &census->as_of, values,
+                          4))
         return false;
-    census->as_of = time.at;
-    return next_value(&rest, arena, &census->authority) && next_value(&rest, arena, &census->type) &&
-           next_value(&rest, arena, &census->visit_authority) &&
-           next_value(&rest, arena, &census->visit_type);
+    census->authority = values[0];
+    census->type = values[1];
+    census->visit_authority = values[2];
+    census->visit_type = values[3];
+    return true;
 }

@@ -3,6 +3,7 @@
  * A document that comes as a file adds a document to a patient, and nothing else: what it says of names and birth dates is older
  * than the hospital's own word on them, and a page that shows it compares the two. */
 #include "facts/facts.h"
+#include "facts/type_values.h"
 #include "formats/cda/cda.h"
 
 #define FILED_PROFILE ";profile=filed;at="
@@ -17,42 +18,26 @@ void facts_filed_put_type(struct text *type, const struct facts_filed *filed) {
                                    filed->number, filed->root,      filed->name};
     text_put_string(type, kinds[filed->kind]);
     text_put_string(type, FILED_PROFILE);
-    time_put_iso_utc(type, filed->at);
-    for (size_t i = 0; i < 6; i++) {
-        text_put_char(type, ';');
-        text_put_hex(type, values[i]);
-    }
-}
-
-static bool next_value(struct bytes *rest, struct arena *arena, struct bytes *value) {
-    struct bytes hex;
-    if (!bytes_next_part(rest, ';', &hex))
-        return false;
-    uint8_t *out = arena_alloc(arena, hex.size / 2 + 1);
-    *value = bytes_from(out, hex.size / 2);
-    return out && hex.size % 2 == 0 && (hex.size == 0 || hex_decode(hex, out, hex.size / 2));
+    type_values_put(type, filed->at, values, 6);
 }
 
 bool facts_filed_read_type(struct bytes type, struct arena *arena, struct facts_filed *filed) {
-    struct bytes rest = BYTES_NONE, at;
-    struct time_read time;
+    struct bytes rest = BYTES_NONE, values[6];
     for (unsigned i = 0; i < FILED_KIND_COUNT; i++)
         if (bytes_starts_with(type, bytes_from_string(kinds[i]))) {
             filed->kind = (enum filed_kind)i;
             rest = bytes_skip(type, strlen(kinds[i]));
         }
-    if (!bytes_starts_with(rest, BYTES(FILED_PROFILE)))
+    if (!bytes_starts_with(rest, BYTES(FILED_PROFILE)) ||
+        !type_values_read(bytes_skip(rest, sizeof FILED_PROFILE - 1), arena, &filed->at, values, 6))
         return false;
-    rest = bytes_skip(rest, sizeof FILED_PROFILE - 1);
-    if (!bytes_next_part(&rest, ';', &at) || !time_read_iso(at, NULL, &time))
-        return false;
-    filed->at = time.at;
-    struct bytes *const values[] = {&filed->feed,   &filed->authority, &filed->type,
-                                    &filed->number, &filed->root,      &filed->name};
-    for (size_t i = 0; i < 6; i++)
-        if (!next_value(&rest, arena, values[i]))
-            return false;
-    return !rest.data;
+    filed->feed = values[0];
+    filed->authority = values[1];
+    filed->type = values[2];
+    filed->number = values[3];
+    filed->root = values[4];
+    filed->name = values[5];
+    return true;
 }
 
 /* ---- what it says ---- */

@@ -182,28 +182,10 @@ static enum err await_done(struct ipc *ipc, uint64_t *number, struct fault *faul
 
 /* ---- by a writer ---- */
 
-static struct vault_entry entry_of(const struct append_request *request) {
-    return (struct vault_entry){
-        .kind = request->kind,
-        .flags = request->flags,
-        .media_type = request->media_type,
-        .source = request->source,
-        .received_at = request->received_at,
-        .author = request->author,
-        .role = request->role,
-        .body = request->body,
-        .body_bytes = request->body.size,
-        .is_restated = request->is_restated,
-        .restated_index = request->restated_index,
-        .restated_clock = request->restated_clock,
-        .restated_parts = request->restated_parts,
-    };
-}
-
 /* Writes an entry, or with `blob` one whose body is there; takes the blob, whatever comes of it. */
 static enum err append_by_writer(struct door *door, const struct append_request *request,
                                  struct vault_blob_writer *blob, struct fault *fault) {
-    struct vault_entry entry = entry_of(request);
+    struct vault_entry entry = roles_entry_of(request);
     struct vault_append append = {&entry, request->check_repeat, request->is_from_person};
     uint64_t index;
     bool is_repeat = false;

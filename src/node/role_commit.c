@@ -110,21 +110,7 @@ static void tend(struct commit *commit) {
 
 static struct vault_append append_of(const struct append_request *request,
                                      struct vault_entry *entry) {
-    *entry = (struct vault_entry){
-        .kind = request->kind,
-        .flags = request->flags,
-        .media_type = request->media_type,
-        .source = request->source,
-        .received_at = request->received_at,
-        .author = request->author,
-        .role = request->role,
-        .body = request->body,
-        .body_bytes = request->body.size,
-        .is_restated = request->is_restated,
-        .restated_index = request->restated_index,
-        .restated_clock = request->restated_clock,
-        .restated_parts = request->restated_parts,
-    };
+    *entry = roles_entry_of(request);
     return (struct vault_append){entry, request->check_repeat, request->is_from_person};
 }
 

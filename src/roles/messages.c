@@ -30,6 +30,24 @@ static uint8_t append_bits(const struct append_request *request) {
                      (request->is_restated ? APPEND_RESTATED : 0));
 }
 
+struct vault_entry roles_entry_of(const struct append_request *request) {
+    return (struct vault_entry){
+        .kind = request->kind,
+        .flags = request->flags,
+        .media_type = request->media_type,
+        .source = request->source,
+        .received_at = request->received_at,
+        .author = request->author,
+        .role = request->role,
+        .body = request->body,
+        .body_bytes = request->body.size,
+        .is_restated = request->is_restated,
+        .restated_index = request->restated_index,
+        .restated_clock = request->restated_clock,
+        .restated_parts = request->restated_parts,
+    };
+}
+
 enum err roles_put_append(struct ipc *ipc, enum role_message type,
                           const struct append_request *request) {
     ipc_put_begin(ipc, (uint16_t)type);

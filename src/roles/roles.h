@@ -80,6 +80,8 @@ struct append_request {  /* MESSAGE_APPEND, MESSAGE_BLOB_END (then body is its f
     hlc_stamp restated_clock;
     uint32_t restated_parts;
 };
+/* The entry that a request asks for; views into the request. */
+struct vault_entry roles_entry_of(const struct append_request *request);
 MUST_CHECK enum err roles_put_append(struct ipc *ipc, enum role_message type, const struct append_request *request);
 MUST_CHECK enum err roles_get_append(const struct ipc_frame *frame, struct append_request *request);
 /* BLOB_BEGIN, BLOB_DATA, BLOB_ABORT: data empty but for DATA (at most 64 KiB a frame). */
