@@ -283,7 +283,7 @@ int sys_watch_dir(struct sys *sys, const char *path) {
     if (is_failing(sys, NEED_NOTHING))
         return -1;
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (fd >= 0 && inotify_add_watch(fd, path, IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
+    if (fd >= 0 && inotify_add_watch(fd, path, IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
         int failed = errno;
         close(fd);
         errno = failed;

@@ -89,7 +89,7 @@ int sys_link(struct sys *sys, const char *from, const char *to);
 int sys_unlink(struct sys *sys, const char *path);
 int sys_mkdir(struct sys *sys, const char *path, mode_t mode);
 int sys_rmdir(struct sys *sys, const char *path);
-/* A descriptor, not blocking, that can be read when a file of this directory was closed after writing, or moved into it; what
+/* A descriptor, not blocking, that can be read when a file of this directory was made, closed after writing, or moved into it; what
  * is read are struct inotify_event. */
 int sys_watch_dir(struct sys *sys, const char *path);
 int sys_stat(struct sys *sys, const char *path, struct stat *out);

@@ -3,6 +3,7 @@
  * Invariants
  *   A file is moved only when commit said that all of it is durable and it is still as it was read. Before that nothing of it is
  *   touched: killed at any moment, this role finds it again, and what was stored is known as a repeat.
+ *   A file that its writer closes in done/ was not whole when it was taken: it is moved back and taken again.
  *   Nothing that lies in a folder stops the others: what cannot be read, stored or moved stays there and is said.
  */
 #include "feeds/folder.h"
@@ -61,9 +62,9 @@ static int64_t touched_at(const struct stat *stat) {
 }
 
 /* In the future, too, it was not touched just now: its clock is another. */
-static bool is_settled(const struct folder_role *role, const struct stat *stat) {
+static bool is_untouched_for(const struct folder_role *role, const struct stat *stat, int64_t us) {
     int64_t age = sys_now_us(role->life.sys) - touched_at(stat);
-    return age >= SETTLED_US || age < -SETTLED_US;
+    return age >= us || age < -us;
 }
 
 enum candidate { CANDIDATE_NONE, CANDIDATE_WAITS, CANDIDATE_READY };
@@ -74,9 +75,12 @@ static enum candidate look_at(const struct folder_role *role, const struct watch
     struct stat stat;
     if (is_unfinished(name) || !strcmp(name, "done") || strlen(name) >= FOLDER_NAME_BYTES ||
         !folder_path(from, "", name, path, sizeof path) || sys_stat(role->life.sys, path, &stat) ||
-        !S_ISREG(stat.st_mode) || stat.st_size == 0)
+        !S_ISREG(stat.st_mode))
         return CANDIDATE_NONE;
-    return is_closed(from, name) || is_settled(role, &stat) ? CANDIDATE_READY : CANDIDATE_WAITS;
+    if (stat.st_size == 0) /* just made; or empty for good, and nothing is lost with it */
+        return is_untouched_for(role, &stat, LOOK_US) ? CANDIDATE_NONE : CANDIDATE_WAITS;
+    return is_closed(from, name) || is_untouched_for(role, &stat, SETTLED_US) ? CANDIDATE_READY
+                                                                              : CANDIDATE_WAITS;
 }
 
 /* What is not there any more: renamed by its writer, or taken away. */
@@ -264,43 +268,93 @@ static void folder_link_lost(struct role_life *life, struct role_link *link) {
 static void on_event(struct watched *from, const struct inotify_event *event) {
     from->look_at = 0;
     from->is_stale = true;
-    if (event->len == 0 || from->closed_count == FOLDER_CLOSED_MAX ||
+    bool is_closed_now = event->mask & (IN_CLOSE_WRITE | IN_MOVED_TO);
+    if (!is_closed_now || event->len == 0 || from->closed_count == FOLDER_CLOSED_MAX ||
         strlen(event->name) >= FOLDER_NAME_BYTES || is_unfinished(event->name) ||
         is_closed(from, event->name))
         return;
     snprintf(from->closed[from->closed_count++], FOLDER_NAME_BYTES, "%s", event->name);
 }
 
-static void watch_ready(struct loop_watch *watch, uint32_t ready) {
-    struct watched *from = watch->owner;
-    struct folder_role *role = from->role;
+/* Its writer paused so long that it was taken for whole, and has gone on since: it is taken again, with all it holds now. */
+static void on_done_event(struct watched *from, const struct inotify_event *event) {
+    char name[FOLDER_NAME_BYTES], back[1024], there[1024];
+    struct stat stat;
+    size_t size = event->len ? strlen(event->name) : 0, plain = size;
+    if (!(event->mask & IN_CLOSE_WRITE) || size == 0 || size >= sizeof name)
+        return;
+    while (plain > 0 && event->name[plain - 1] >= '0' && event->name[plain - 1] <= '9')
+        plain--;
+    bool has_number =
+        plain > 1 && plain < size && event->name[plain - 1] == '.'; /* of name_in_done */
+    snprintf(name, sizeof name, "%.*s", (int)(has_number ? plain - 1 : size), event->name);
+    if (!folder_path(from, "done/", event->name, there, sizeof there) ||
+        !folder_path(from, "", name, back, sizeof back) ||
+        !sys_stat(from->role->life.sys, back, &stat) ||
+        sys_rename(from->role->life.sys, there, back)) {
+        from->role->problem = "a file was still being written when it was taken: look at done/";
+        return;
+    }
+    from->look_at = 0;
+    from->is_stale = true;
+}
+
+static void read_events(struct watched *from, const struct loop_watch *watch,
+                        void (*take)(struct watched *from, const struct inotify_event *event)) {
     _Alignas(struct inotify_event) char buffer[16384];
-    ssize_t size = sys_read(role->life.sys, watch->fd, buffer, sizeof buffer);
-    (void)ready;
+    ssize_t size = sys_read(from->role->life.sys, watch->fd, buffer, sizeof buffer);
     for (ssize_t at = 0; at + (ssize_t)sizeof(struct inotify_event) <= size;) {
         const void *here = buffer + at;
         const struct inotify_event *event = here;
-        on_event(from, event);
+        take(from, event);
         at += (ssize_t)(sizeof *event + event->len);
     }
 }
 
+static void watch_ready(struct loop_watch *watch, uint32_t ready) {
+    (void)ready;
+    read_events(watch->owner, watch, on_event);
+}
+
+static void done_ready(struct loop_watch *watch, uint32_t ready) {
+    (void)ready;
+    read_events(watch->owner, watch, on_done_event);
+}
+
+struct inotify_pair {
+    int folder, done; /* -1: none */
+};
+
 /* Before the role closes itself in. A folder that is not there now is looked for again, without inotify. */
-static int prepare(struct folder_role *role, struct watched *from) {
+static struct inotify_pair prepare(struct folder_role *role, struct watched *from) {
     char done[1024];
-    if (folder_path(from, "done", "", done, sizeof done) &&
-        sys_mkdir(role->options.sys, done, 0770) && errno != EEXIST)
+    struct inotify_pair fds = {-1, -1};
+    if (!folder_path(from, "done", "", done, sizeof done))
+        return fds;
+    if (sys_mkdir(role->options.sys, done, 0770) && errno != EEXIST)
         role->problem = cannot_move;
-    int fd = sys_watch_dir(role->options.sys, from->folder->path);
-    if (fd < 0)
+    fds.folder = sys_watch_dir(role->options.sys, from->folder->path);
+    fds.done = sys_watch_dir(role->options.sys, done);
+    if (fds.folder < 0 || fds.done < 0)
         trace_warning("folder %s cannot be watched: it is looked through each minute",
                       from->folder->name);
-    return fd;
+    return fds;
+}
+
+static enum err watch(struct folder_role *role, struct watched *from, struct inotify_pair fds) {
+    enum err err = ERR_OK;
+    from->watch = (struct loop_watch){.fd = -1, .on_ready = watch_ready, .owner = from};
+    from->done_watch = (struct loop_watch){.fd = -1, .on_ready = done_ready, .owner = from};
+    if (fds.folder >= 0)
+        err = loop_watch_set(&role->life.loop, &from->watch, fds.folder, LOOP_READ);
+    if (!err && fds.done >= 0)
+        err = loop_watch_set(&role->life.loop, &from->done_watch, fds.done, LOOP_READ);
+    return err;
 }
 
 static enum err set_up(struct folder_role *role, struct fault *fault) {
     struct confine_path paths[FEEDS_FOLDERS_MAX];
-    int fds[FEEDS_FOLDERS_MAX];
+    struct inotify_pair fds[FEEDS_FOLDERS_MAX];
     size_t count = role->options.folder_count;
     for (size_t i = 0; i < count; i++) {
         struct watched *from = &role->watched[i];
@@ -315,12 +369,8 @@ static enum err set_up(struct folder_role *role, struct fault *fault) {
     role->life.on_frame = folder_frame;
     role->life.on_link_lost = folder_link_lost;
     role->life.on_round = folder_round;
-    for (size_t i = 0; i < count && !err; i++) {
-        struct watched *from = &role->watched[i];
-        from->watch = (struct loop_watch){.fd = -1, .on_ready = watch_ready, .owner = from};
-        if (fds[i] >= 0)
-            err = loop_watch_set(&role->life.loop, &from->watch, fds[i], LOOP_READ);
-    }
+    for (size_t i = 0; i < count && !err; i++)
+        err = watch(role, &role->watched[i], fds[i]);
     return err;
 }
 

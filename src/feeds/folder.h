@@ -26,7 +26,7 @@
 struct watched {
     const struct feeds_folder *folder;
     struct folder_role *role;
-    struct loop_watch watch; /* inotify */
+    struct loop_watch watch, done_watch; /* inotify: of the folder, of done/ */
     DIR *dir;                /* open while it is gone through */
     int64_t look_at;         /* monotonic: gone through again then */
     bool has_waiting;        /* some files were not whole yet */

@@ -160,6 +160,15 @@ try:
         ok("2_lent.pdf" in folder.files() and "2_lent.pdf" not in folder.done(), "a file that is being written is left alone")
     ok(node.wait_until(lambda: "2_lent.pdf" in folder.done(), 30), "until it is closed")
     ok(node.wait_until(lambda: any(d["encapsulated_bytes"] == 6 * len(PDF) for d in documents_of(node, 2)), 30), "then it is whole in the vault", documents_of(node, 2))
+    path = os.path.join(folder.path, "2_pause.pdf")
+    with open(path, "wb") as file:
+        file.write(PDF)
+        file.flush()
+        ok(node.wait_until(lambda: "2_pause.pdf" in folder.done(), 30), "one whose writer stands still is taken for whole")
+        file.write(PDF)
+    ok(node.wait_until(lambda: any(d["title"] == "2_pause.pdf" and d["encapsulated_bytes"] == 2 * len(PDF) for d in documents_of(node, 2)), 30),
+       "and is taken again when it went on after all", documents_of(node, 2))
+    ok(node.wait_until(lambda: "2_pause.pdf" in folder.done() and not folder.files(), 30), "until nobody writes it any more", folder.files())
     for name in ("2_x.pdf.part", "2_x.tmp", ".2_x.pdf"):
         with open(os.path.join(folder.path, name), "wb") as file:
             file.write(PDF)
