@@ -191,9 +191,16 @@ struct bytes join_texts(struct translation *t, const struct bytes *parts, size_t
     return text_bytes(&text);
 }
 
+/* Each value is copied with all before it: what nobody would read to its end is not begun. */
+#define APPENDED_BYTES_MAX 4096u
+
 void append_text(struct translation *t, struct bytes *all, struct bytes value,
                  const char *between) {
     const struct bytes parts[] = {*all, value};
+    if (all->size && value.size && all->size + value.size > APPENDED_BYTES_MAX) {
+        translate_warn(t, "a list is longer than is read");
+        return;
+    }
     *all = join_texts(t, parts, 2, between);
 }
 
