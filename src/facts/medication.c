@@ -52,6 +52,8 @@ static void add_words(struct translation *t, struct bytes words) {
 
 /* RXR stands behind the events it is of: all since the last RXR. */
 void medication_route(struct translation *t, struct bytes route, struct bytes site) {
+    if (t->order.has_route)
+        return;
     for (size_t i = t->order.first_event; i < t->facts->count; i++) {
         if (t->facts->list[i].kind != FACT_MEDICATION_EVENT)
             continue;

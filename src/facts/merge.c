@@ -151,6 +151,9 @@ void translate_mrg(struct translation *t) {
     if (event_is_of_visits(t->facts->trigger) && t->has_mrg) {
         /* A45 moves several stays of one patient: each has its MRG and its PV1. */
         t->is_at_next = t->is_same_subject = t->splits && t->facts->has_subject;
+        if (!t->is_at_next && t->facts->has_subject)
+            translate_aside(t, "the message speaks of further stays: they were not read",
+                            t->segment.at);
         return;
     }
     t->has_mrg = true;

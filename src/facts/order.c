@@ -251,13 +251,16 @@ static enum order_kind kind_by_message(const struct translation *t) {
 
 /* One that names no number gets the message's: sent again it is the same order. */
 static struct bytes number_of_message(struct translation *t) {
-    char digits[16];
-    struct text count;
-    text_init(&count, digits, sizeof digits);
-    text_put_format(&count, "-%u", t->order.count);
-    const struct bytes parts[] = {t->facts->control_id, text_bytes(&count)};
+    struct bytes control = t->facts->control_id;
+    struct text number;
     translate_warn(t, "an order has no number (ORC-2, ORC-3): that of the message stands for it");
-    return join_texts(t, parts, 2, "");
+    if (text_init_arena(&number, t->arena, control.size + 16)) {
+        t->is_full = true;
+        return BYTES_NONE;
+    }
+    text_put(&number, control);
+    text_put_format(&number, "-%u", t->order.count);
+    return text_bytes(&number);
 }
 
 /* ORC of a dispense or an administration says only which order it is of. */

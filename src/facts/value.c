@@ -108,13 +108,15 @@ uint64_t cut_behind(const struct translation *t, struct bytes raw) {
 
 /* A person who reads it must see that it goes on, and where. */
 static struct bytes marked_as_cut(struct translation *t, struct bytes text, uint64_t cut_bytes) {
-    char line[96];
-    struct text mark;
-    text_init(&mark, line, sizeof line);
-    text_put_format(&mark, "\xE2\x80\xA6 [%llu bytes more in entry %llu]",
+    struct text marked;
+    if (text_init_arena(&marked, t->arena, text.size + 96)) {
+        t->is_full = true;
+        return BYTES_NONE;
+    }
+    text_put(&marked, text);
+    text_put_format(&marked, "\xE2\x80\xA6 [%llu bytes more in entry %llu]",
                     (unsigned long long)cut_bytes, (unsigned long long)t->entry);
-    const struct bytes parts[] = {text, text_bytes(&mark)};
-    return join_texts(t, parts, 2, "");
+    return text_bytes(&marked);
 }
 
 static struct bytes decoded(struct translation *t, struct bytes raw) {
@@ -189,9 +191,16 @@ struct bytes join_texts(struct translation *t, const struct bytes *parts, size_t
     return text_bytes(&text);
 }
 
+/* Each value is copied with all before it: what nobody would read to its end is not begun. */
+#define APPENDED_BYTES_MAX 4096u
+
 void append_text(struct translation *t, struct bytes *all, struct bytes value,
                  const char *between) {
     const struct bytes parts[] = {*all, value};
+    if (all->size && value.size && all->size + value.size > APPENDED_BYTES_MAX) {
+        translate_warn(t, "a list is longer than is read");
+        return;
+    }
     *all = join_texts(t, parts, 2, between);
 }
 
@@ -348,6 +357,8 @@ struct bytes entity_text(struct translation *t, unsigned field) {
 
 struct fact_place place_of(struct translation *t, unsigned field) {
     struct bytes parts[4];
+    if (bytes_is_empty(t->fields[field]))
+        return (struct fact_place){0};
     split_field(t, field, parts, 4);
     for (size_t i = 0; i < 4; i++)
         parts[i] = text_of(t, subcomponent(t, parts[i], 1));

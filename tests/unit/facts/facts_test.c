@@ -9,7 +9,8 @@ static struct zone zone;
 static char dumped[1 << 16];
 
 static enum err translate(struct bytes body, struct arena *arena, struct facts *facts) {
-    struct facts_context context = {.received_at = RECEIVED_AT, .zone = &zone, .otherwise = HL7_LATIN9};
+    struct facts_context context = {
+        .received_at = RECEIVED_AT, .zone = &zone, .otherwise = HL7_LATIN9};
     return facts_from_hl7(body, &context, arena, facts);
 }
 
@@ -64,8 +65,8 @@ static void put_times(struct text *out, const char *string, unsigned count) {
 }
 
 /* Work grows with the size: these would take hours if it grew with its square. */
-static void test_large(const char *what, const char *begin, const char *part, const char *end,
-                       unsigned count) {
+static void test_large_of(const char *type, const char *what, const char *begin, const char *part,
+                          const char *end, unsigned count) {
     size_t room = strlen(begin) + strlen(part) * count + strlen(end) + 200;
     char *buffer = malloc(room);
     struct arena arena;
@@ -73,7 +74,7 @@ static void test_large(const char *what, const char *begin, const char *part, co
     struct text body;
     arena_init(&arena, (size_t)1 << 30);
     text_init(&body, buffer, room);
-    text_put_string(&body, "MSH|^~\\&|A|B|||20261123100000||ORU^R01|1|P|2.5\r");
+    text_put_format(&body, "MSH|^~\\&|A|B|||20261123100000||%s|1|P|2.5\r", type);
     text_put_string(&body, begin);
     put_times(&body, part, count);
     text_put_string(&body, end);
@@ -82,6 +83,61 @@ static void test_large(const char *what, const char *begin, const char *part, co
     ok(arena.bytes_used < 100 * room + (1 << 20), "memory grows with the size");
     arena_release(&arena);
     free(buffer);
+}
+
+static void test_large(const char *what, const char *begin, const char *part, const char *end,
+                       unsigned count) {
+    test_large_of("ORU^R01", what, begin, part, end, count);
+}
+
+static void test_sizes_of_orders(void) {
+    const char *order = "PID|1||4711\rORC|NW|P1\r";
+    test_large_of("OMP^O09", "100,000 ORC", order, "ORC|NW|P2|F2\rRXO|A^Aspirine|1||g\r", "",
+                  100000);
+    test_large_of("OMP^O09", "100,000 times", order, "TQ1|1||BID\r", "", 100000);
+    test_large_of("OMP^O09", "100,000 components", order, "RXC|A|KCL|1|g\r", "", 100000);
+    test_large_of("OMP^O09", "100,000 routes", order, "RXR|PO^Orale\r", "", 100000);
+    test_large_of("OMD^O03", "100,000 diets", order, "ODS|D||A^Aliment|texte\r", "", 100000);
+    test_large_of("OML^O21", "100,000 specimens", order, "SPM|1|||SANG\r", "", 100000);
+    test_large_of("OMP^O09", "a million times of day", "PID|1||4711\rORC|NW|P1|||||1^BID&", "0800,",
+                  "\r", 1000000);
+    test_large_of("RDE^O11", "a million repetitions of a timing", "PID|1||4711\rRXE|1^BID",
+                  "~1^BID", "|A^Aspirine\r", 1000000);
+    test_large_of("RAS^O17", "50,000 administrations and as many routes", order,
+                  "RXA|0|1|20261123080000||A^Aspirine\rRXR|PO\r", "", 50000);
+    test_large_of("RAS^O17", "50,000 routes of 2 administrations",
+                  "PID|1||4711\rORC|RE|P1\rRXA|0|1|||A\rRXA|0|2|||A\r", "RXR|PO\r", "", 50000);
+    test_large_of("SIU^S12", "100,000 services", "SCH|A1\rPID|1||4711\r", "AIS|1|A|RX^Radio\r", "",
+                  100000);
+    test_large_of("SIU^S12", "100,000 people", "SCH|A1\rPID|1||4711\r", "AIP|1|A|7^PETIT^LUC\r", "",
+                  100000);
+    test_large_of("SIU^S12", "100,000 patients", "SCH|A1\rPID|1||4711\r", "PID|1||5011\r", "",
+                  100000);
+    test_large_of("ADT^A45", "100,000 stays", "PID|1||4711\r", "MRG|1||||S1\rPV1|1|I\r", "",
+                  100000);
+    test_large_of("PPR^PC1", "100,000 problems", "PID|1||4711\r", "PRB|AD||R05^Toux|PB4\r", "",
+                  100000);
+}
+
+/* An entry gives the facts of each patient of its message. */
+static void test_entry(void) {
+    static const char swap[] =
+        "MSH|^~\\&|A|B|||20261123100000||ADT^A17|1|P|2.5\rPID|1||4711\rPV1|1|I|REA^1\rPID|2||5011\r"
+        "PV1|1|I|REA^2\r";
+    struct facts_context context = {
+        .received_at = RECEIVED_AT, .zone = &zone, .otherwise = HL7_LATIN9};
+    struct facts_batch batch;
+    struct arena arena;
+    arena_init(&arena, (size_t)1 << 20);
+    is_int(facts_from_entry(BYTES("application/hl7-v2"), bytes_from_string(swap), &context, &arena,
+                            &batch),
+           ERR_OK);
+    is_int(batch.count, 2);
+    ok(bytes_is(batch.list[0].subject.number, "4711") &&
+           bytes_is(batch.list[1].subject.number, "5011"),
+       "in the order they stand in");
+    is_int(batch.list[1].count, 2);
+    arena_release(&arena);
 }
 
 static void test_sizes(void) {
@@ -143,7 +199,8 @@ static void test_names(void) {
 /* Thinned with room for everything a message is read as ever; with less, what is cut says so, and sizes are of the whole. */
 static void test_thinned(void) {
     static uint8_t room[4096];
-    struct facts_context context = {.received_at = RECEIVED_AT, .zone = &zone, .otherwise = HL7_LATIN9};
+    struct facts_context context = {
+        .received_at = RECEIVED_AT, .zone = &zone, .otherwise = HL7_LATIN9};
     struct hl7_thin thin;
     struct facts facts;
     struct text out;
@@ -194,6 +251,8 @@ int main(void) {
     test_memory_that_ends();
     test_reused_arena();
     test_sizes();
+    test_sizes_of_orders();
+    test_entry();
     test_understands();
     test_names();
     test_thinned();
