@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import resource
+import socket
 import threading
 import time
 
@@ -66,6 +67,8 @@ try:
 
     def pour(part):
         connection = http.client.HTTPConnection(host, int(port), timeout=60)
+        connection.connect()
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body are sent in two writes
         for r in part:
             began = time.monotonic()
             connection.request("PUT", "/fhir/Observation/" + r["id"], json.dumps(r).encode(), {"Content-Type": "application/fhir+json"})

@@ -74,6 +74,9 @@ struct fact_identifier fhir_number(struct fhir_work *w, struct bytes system, str
 struct bytes fhir_typed_number(struct fhir_work *w, const char *type);
 /* A medication by code or by reference. */
 struct fhir_coding fhir_medication(struct fhir_work *w, const struct fhir_node *resource);
+struct bytes fhir_medication_form(struct fhir_work *w, const struct fhir_node *resource);
+/* What it is made of, a line each. */
+struct bytes fhir_medication_components(struct fhir_work *w, const struct fhir_node *resource);
 /* Annotations, a line each. */
 struct bytes fhir_notes(struct fhir_work *w, const struct fhir_node *resource);
 

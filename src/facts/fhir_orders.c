@@ -212,6 +212,8 @@ void fhir_medication_request(struct fhir_work *w) {
         return;
     struct fact_order order = order_of(w, ORDER_MEDICATION, fhir_medication(w, w->resource));
     order.control = own_text(w, "intent");
+    order.form = fhir_medication_form(w, w->resource);
+    order.components = fhir_medication_components(w, w->resource);
     order.parent = fhir_name_of(w, own(w, "priorPrescription"));
     read_dosage(w, "dosageInstruction", &order);
     add_order(w, &order);
@@ -224,6 +226,8 @@ void fhir_medication_statement(struct fhir_work *w) {
     int64_t at = own_instant(w, w->resource, "effectiveDateTime");
     int64_t asserted = own_instant(w, w->resource, "dateAsserted");
     order.control = BYTES("MedicationStatement");
+    order.form = fhir_medication_form(w, w->resource);
+    order.components = fhir_medication_components(w, w->resource);
     read_dosage(w, "dosage", &order);
     if (order.starts_at == INSTANT_NONE)
         order.starts_at = period ? own_instant(w, period, "start") : at;
@@ -326,6 +330,7 @@ void fhir_medication_administration(struct fhir_work *w) {
     const struct fhir_node *period = own(w, "effectivePeriod");
     const struct fhir_node *dosage = own(w, "dosage");
     event.filler = fhir_name_of(w, own(w, "request"));
+    event.form = fhir_medication_form(w, w->resource);
     event.at =
         period ? own_instant(w, period, "start") : own_instant(w, w->resource, "effectiveDateTime");
     event.ended_at = own_instant(w, period, "end");

@@ -217,6 +217,39 @@ struct bytes fhir_people(struct fhir_work *w, const struct fhir_node *list, cons
     return fhir_join(parts, count, between, w->arena);
 }
 
+/* What a drug made up for a patient is made of. */
+static struct bytes ingredients(struct fhir_work *w, const struct fhir_node *medication,
+                                const char *between) {
+    struct bytes parts[PEOPLE_MAX];
+    size_t count = 0;
+    const struct fhir_node *i = fhir_items(fhir_member(medication, "ingredient"));
+    for (; i && count < PEOPLE_MAX; i = i->next) {
+        const struct fhir_node *item = fhir_member(i, "itemCodeableConcept");
+        struct fhir_quantity amount =
+            fhir_quantity(fhir_member(fhir_member(i, "strength"), "numerator"), w->arena);
+        struct fhir_quantity in =
+            fhir_quantity(fhir_member(fhir_member(i, "strength"), "denominator"), w->arena);
+        const struct bytes of[] = {in.value, in.unit};
+        const struct bytes words[] = {item ? fhir_coding(item, w->arena).text
+                                           : fhir_display(w, fhir_member(i, "itemReference")),
+                                      amount.value, amount.unit,
+                                      bytes_is_empty(in.value) ? BYTES_NONE : BYTES("/"),
+                                      fhir_join(of, 2, " ", w->arena)};
+        parts[count++] = fhir_join(words, 5, " ", w->arena);
+    }
+    return fhir_join(parts, count, between, w->arena);
+}
+
+struct bytes fhir_medication_form(struct fhir_work *w, const struct fhir_node *resource) {
+    struct fhir_target target = fhir_resolve(w, fhir_member(resource, "medicationReference"));
+    return fhir_coding(fhir_member(target.resource, "form"), w->arena).text;
+}
+
+struct bytes fhir_medication_components(struct fhir_work *w, const struct fhir_node *resource) {
+    struct fhir_target target = fhir_resolve(w, fhir_member(resource, "medicationReference"));
+    return ingredients(w, target.resource, "\n");
+}
+
 struct fhir_coding fhir_medication(struct fhir_work *w, const struct fhir_node *resource) {
     const struct fhir_node *concept = fhir_member(resource, "medicationCodeableConcept");
     const struct fhir_node *reference = fhir_member(resource, "medicationReference");
@@ -226,6 +259,8 @@ struct fhir_coding fhir_medication(struct fhir_work *w, const struct fhir_node *
     struct fhir_coding coding = fhir_coding(fhir_member(target.resource, "code"), w->arena);
     if (bytes_is_empty(coding.text))
         coding.text = fhir_display(w, reference);
+    if (bytes_is_empty(coding.text))
+        coding.text = ingredients(w, target.resource, " + ");
     if (bytes_is_empty(coding.text))
         coding.text = fhir_name_of(w, reference);
     return coding;

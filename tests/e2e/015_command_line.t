@@ -106,6 +106,9 @@ for key in ("message_bytes_max", "connection_count_max", "reserve_bytes", "late_
 refused_line("late_s = 2\nsilent_s = 1", "late_s is more than silent_s")
 refused_line("silent_s = 9223372036854775807", "silent_s is too large")
 refused_line("on_unknown = AR", "neither `AA` nor `AE`")
+for value in ("CHU", "", "CHU urn:oid:1.2 PI MORE", "N" * 64 + " urn:oid:1.2"):
+    refused_line(f"authority = {value}", "value is not NAME SYSTEM \\[TYPE\\]")
+refused_line("authority = CHU urn:oid:1.2\nauthority = CHV urn:oid:1.2", "of a system not given before.*authority = CHV")
 refused_line("characters = 8859/2", "not 8859/15, 8859/1 or UTF-8")
 refused_line("mllp = 127.0.0.1", "not an ADDRESS:PORT")
 refused_line("demo = maybe", "neither `yes` nor `no`")

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 
 from veilleuse_site import Node, Sender, ack_code, adt, done, note, ok, run, same, skip_all
@@ -51,6 +52,12 @@ try:
     ok(node.wait_until(lambda: ((node.state()[1] or {}).get("vault") or {}).get("full"), 10), "status says that the disk is full",
        node.state()[1])
     ok(node.state()[0] != 0, "and exits nonzero")
+    try:
+        urllib.request.urlopen(urllib.request.Request(node.web.rstrip("/") + "/fhir/Binary", data=b'{"resourceType":"Binary","data":"' + b"A" * 200000 + b'"}',
+                               headers={"Content-Type": "application/fhir+json"}), timeout=30)
+        ok(False, "FHIR is not taken")
+    except urllib.error.HTTPError as error:
+        ok(error.code == 503 and b"OperationOutcome" in error.read(), "FHIR is answered 503 with an OperationOutcome", error.code)
     page = urllib.request.urlopen(node.web, timeout=10).read().decode()
     ok("plein" in page or "full" in page, "the pages say so", page[:500])
     stored = node.messages()

@@ -4,7 +4,7 @@
  *            decimal keeps the digits it was written with. A missing member is NULL, and every function takes NULL.
  * Units      instants in microseconds UTC.
  * Errors     ERR_INPUT: not JSON (RFC 8259), not UTF-8, a lone surrogate, a NUL; fault.at is the offset. ERR_LIMIT: nested deeper
- *            than FHIR_DEPTH_MAX, larger than FHIR_BYTES_MAX, or the arena is full.
+ *            than FHIR_DEPTH_MAX, larger than FHIR_BYTES_MAX, of more than FHIR_VALUES_MAX values, or the arena is full.
  * Ownership  nodes live in the arena; texts are views into the input, or copies in the arena when they were escaped.
  * Limits     as above. Work is linear in the size of the document; nothing recurs on it.
  * Process    any.
@@ -18,8 +18,9 @@
 #include "base/err.h"
 #include "base/time.h"
 
-#define FHIR_DEPTH_MAX 64u
-#define FHIR_BYTES_MAX ((size_t)64 << 20)
+#define FHIR_DEPTH_MAX  64u
+#define FHIR_BYTES_MAX  ((size_t)64 << 20)
+#define FHIR_VALUES_MAX ((size_t)2 << 20) /* each takes some 64 bytes of the arena */
 
 enum fhir_kind {
     FHIR_NULL,

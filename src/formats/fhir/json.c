@@ -278,6 +278,8 @@ enum err fhir_read(struct bytes text, struct arena *arena, const struct fhir_nod
     enum err err = count_values(text, &reader.capacity, fault);
     if (err)
         return err;
+    if (reader.capacity > FHIR_VALUES_MAX)
+        return fault_set(fault, ERR_LIMIT, "this JSON is too large to be read");
     reader.nodes = arena_array(arena, reader.capacity, sizeof *reader.nodes);
     if (!reader.nodes)
         return fault_set(fault, ERR_LIMIT, "this JSON is too large to be read");
