@@ -74,6 +74,10 @@ struct facets {
     size_t identifier_count;
     struct id location;
     bool has_location;
+    /* Of the statement that is shown: its entry, and the resource it came as, as facts name it ("Type/id", a source before it
+     * unless it is the usual one); empty: it did not come as FHIR, or that is not told. */
+    uint64_t entry;
+    struct bytes came_as;
 };
 
 enum facet {

@@ -54,6 +54,9 @@ bool date_is_asked_well(struct bytes value, struct zone *zone);
 /* The person whose name the value begins with: "Patient/<id>", "<id>", an address. ERR_NOT_FOUND. */
 MUST_CHECK enum err find_person(const struct fhir_view *view, struct bytes value, uint64_t *person,
                                 size_t *member, struct fault *fault);
+/* Whose the resource is that came as FHIR under this id. ERR_NOT_FOUND: there is none, or it is nobody's. */
+MUST_CHECK enum err person_of_kept(const struct fhir_view *view, const char *type, struct bytes id,
+                                   uint64_t *person, struct fault *fault);
 /* The address of this question again, from another place on. */
 void put_address(struct text *out, const struct question *question, const struct cursor *cursor);
 
