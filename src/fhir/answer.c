@@ -142,6 +142,20 @@ static bool is_behind(const struct cursor *cursor, uint64_t person, size_t type,
     return strcmp(id->text, cursor->id.text) > 0;
 }
 
+static void begin_one(struct page *page, const struct kind *kind, const struct record *record,
+                      const struct one *one) {
+    char type[64];
+    struct id id;
+    if (kind != &kind_others) {
+        bundle_entry_begin(&page->bundle, kind->name, &one->id);
+        return;
+    }
+    const struct chart_resource *other = &record->others[one->at];
+    snprintf(type, sizeof type, "%.*s", (int)other->type.size, (const char *)other->type.data);
+    snprintf(id.text, sizeof id.text, "%.*s", (int)other->id.size, (const char *)other->id.data);
+    bundle_entry_begin(&page->bundle, type, &id);
+}
+
 /* Counts it; writes it unless it was on a page before or the page is full. */
 static bool take_one(struct page *page, const struct record *record, size_t type,
                      const struct one *one) {
@@ -153,7 +167,7 @@ static bool take_one(struct page *page, const struct record *record, size_t type
     page->is_full = page->matches == page->question.count;
     if (page->is_full)
         return false;
-    bundle_entry_begin(&page->bundle, kind->name, &one->id);
+    begin_one(page, kind, record, one);
     struct fault fault = {0};
     if (!one->kept || kept_put(&page->bundle.json, one->kept, page->question.view->arena, &fault))
         kind->put(&page->bundle.json, record, one->at);
@@ -498,6 +512,7 @@ static void everything(struct visit *v, const char *id) {
     struct question *question = &page->question;
     for (size_t i = 0; i < KIND_COUNT; i++)
         question->types[question->type_count++] = kinds[i];
+    question->types[question->type_count++] = &kind_others;
     question->conditions[0] = (struct condition){FACET_PATIENT, {bytes_from_string(id)}, 1};
     question->condition_count = 1;
     run_search(page);

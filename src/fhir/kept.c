@@ -121,3 +121,33 @@ enum err kept_put(struct json *json, const struct chart_resource *kept, struct a
     json_object_end(json);
     return ERR_OK;
 }
+
+/* ---- of types that the chart makes nothing of ---- */
+
+static size_t other_count(const struct record *record) {
+    return record->other_count;
+}
+
+static void identify(const struct record *record, size_t at, struct id *id) {
+    struct text text;
+    text_init(&text, id->text, sizeof id->text);
+    text_put(&text, record->others[at].type);
+    text_put_char(&text, '.');
+    text_put(&text, record->others[at].id);
+}
+
+static void facets(const struct record *record, size_t at, struct facets *out) {
+    out->said = record->others[at].said;
+    out->entry = record->others[at].from.entry;
+}
+
+static void put(struct json *json, const struct record *record, size_t at) {
+    struct fault fault = {0};
+    if (kept_put(json, &record->others[at], record->view->arena, &fault))
+        json->text->full = true; /* no room to read it in: it is not half given */
+}
+
+static const struct search_name no_names[] = {{NULL, FACET_NONE}};
+
+const struct kind kind_others = {"*",      GATHER_OTHERS, other_count, NULL,
+                                 identify, facets,        put,         no_names};

@@ -22,7 +22,7 @@ struct cursor { /* where a page begins: behind this resource, or behind this per
 struct question {
     const struct fhir_view *view;
     const struct fhir_request *request;
-    const struct kind *types[KIND_COUNT];
+    const struct kind *types[KIND_COUNT + 1];
     size_t type_count;
     struct condition conditions[CONDITIONS_MAX];
     size_t condition_count;

@@ -421,7 +421,10 @@ static void kept(void) {
     is_string(id_of(with("MedicationRequest?patient=", "", patient)), "rx1");
     is_string(id_of(with("Condition?patient=", "", patient)), "cond1");
     is_string(id_of(with("Appointment?patient=", "", patient)), "app1");
-    pages(with("Patient/", "/$everything?_count=2", patient), 5);
+    pages(with("Patient/", "/$everything?_count=2", patient), 6);
+    json_decref(ask(with("Patient/", "/$everything", patient)));
+    ok(strstr(out.data, "\"fullUrl\":\"http://localhost/fhir/Procedure/proc1\"") != NULL,
+       "everything has what the chart makes nothing of");
     /* One of these is spoken of by another: then it is what both say, and the original is only read. */
     chart_shut(reader);
     static const char again[] =
