@@ -52,30 +52,64 @@ static bool may(struct visit *v, const char *type) {
 struct one {
     struct id id;
     size_t at;
+    const struct chart_resource
+        *kept; /* what it came as, which is given instead; NULL: it is made of the chart */
 };
 
 static int compare_ones(const void *a, const void *b) {
     return strcmp(((const struct one *)a)->id.text, ((const struct one *)b)->id.text);
 }
 
+/* Several items of the chart may have come as one resource, which is given once; of two senders' resources of one id the second
+ * goes by the chart's own name. */
+static bool settle_twins(const struct kind *kind, const struct record *record, struct one *list,
+                         size_t *count) {
+    size_t kept = 0;
+    bool is_renamed = false;
+    for (size_t i = 0; i < *count; i++) {
+        struct one *last = kept ? &list[kept - 1] : NULL;
+        bool is_twin =
+            last && list[i].kept && last->kept && !strcmp(last->id.text, list[i].id.text);
+        if (is_twin && bytes_equal(last->kept->source, list[i].kept->source))
+            continue;
+        list[kept] = list[i];
+        if (is_twin) {
+            kind->identify(record, list[kept].at, &list[kept].id);
+            list[kept].kept = NULL;
+            is_renamed = true;
+        }
+        kept++;
+    }
+    *count = kept;
+    return is_renamed;
+}
+
 /* Those that answer, by id: so a page can go on behind any of them, whatever has come in the meantime. */
 static enum err list_ones(const struct question *question, const struct kind *kind,
                           const struct record *record, struct one **list, size_t *count) {
     size_t all = kind->count(record);
+    enum err err = ERR_OK;
     *count = 0;
     *list = arena_array(question->view->arena, all, sizeof **list);
     if (all && !*list)
         return ERR_LIMIT;
-    for (size_t at = 0; at < all; at++) {
+    for (size_t at = 0; at < all && !err; at++) {
         if ((kind->is_one && !kind->is_one(record, at)) ||
             !question_matches(question, kind, record, at))
             continue;
-        kind->identify(record, at, &(*list)[*count].id);
-        (*list)[(*count)++].at = at;
+        struct one *one = &(*list)[(*count)++];
+        one->at = at;
+        one->kept = kept_of(record, kind, at, &err);
+        kind->identify(record, at, &one->id);
+        if (one->kept)
+            snprintf(one->id.text, sizeof one->id.text, "%.*s", (int)one->kept->id.size,
+                     (const char *)one->kept->id.data);
     }
     if (*count > 1)
         qsort(*list, *count, sizeof **list, compare_ones);
-    return ERR_OK;
+    if (settle_twins(kind, record, *list, count))
+        qsort(*list, *count, sizeof **list, compare_ones);
+    return err;
 }
 
 /* ---- a search ---- */
@@ -108,6 +142,20 @@ static bool is_behind(const struct cursor *cursor, uint64_t person, size_t type,
     return strcmp(id->text, cursor->id.text) > 0;
 }
 
+static void begin_one(struct page *page, const struct kind *kind, const struct record *record,
+                      const struct one *one) {
+    char type[64];
+    struct id id;
+    if (kind != &kind_others) {
+        bundle_entry_begin(&page->bundle, kind->name, &one->id);
+        return;
+    }
+    const struct chart_resource *other = &record->others[one->at];
+    snprintf(type, sizeof type, "%.*s", (int)other->type.size, (const char *)other->type.data);
+    snprintf(id.text, sizeof id.text, "%.*s", (int)other->id.size, (const char *)other->id.data);
+    bundle_entry_begin(&page->bundle, type, &id);
+}
+
 /* Counts it; writes it unless it was on a page before or the page is full. */
 static bool take_one(struct page *page, const struct record *record, size_t type,
                      const struct one *one) {
@@ -119,8 +167,10 @@ static bool take_one(struct page *page, const struct record *record, size_t type
     page->is_full = page->matches == page->question.count;
     if (page->is_full)
         return false;
-    bundle_entry_begin(&page->bundle, kind->name, &one->id);
-    kind->put(&page->bundle.json, record, one->at);
+    begin_one(page, kind, record, one);
+    struct fault fault = {0};
+    if (!one->kept || kept_put(&page->bundle.json, one->kept, page->question.view->arena, &fault))
+        kind->put(&page->bundle.json, record, one->at);
     if (!bundle_entry_end(&page->bundle, "match")) {
         page->has_room_error = page->matches == 0;
         page->is_full = true;
@@ -462,6 +512,7 @@ static void everything(struct visit *v, const char *id) {
     struct question *question = &page->question;
     for (size_t i = 0; i < KIND_COUNT; i++)
         question->types[question->type_count++] = kinds[i];
+    question->types[question->type_count++] = &kind_others;
     question->conditions[0] = (struct condition){FACET_PATIENT, {bytes_from_string(id)}, 1};
     question->condition_count = 1;
     run_search(page);
@@ -522,6 +573,11 @@ static void search_kept(struct visit *v, struct bytes type) {
     }
     arena_clear(v->view->arena);
     enum err err = find_person(v->view, bytes_from_string(patient), &person, &member, &fault);
+    if (err == ERR_NOT_FOUND)
+        err = person_of_kept(
+            v->view, "Patient",
+            bytes_from_string(!strncmp(patient, "Patient/", 8) ? patient + 8 : patient), &person,
+            &fault);
     bool is_nobody = err == ERR_NOT_FOUND;
     if (!err)
         err =

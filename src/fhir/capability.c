@@ -26,19 +26,25 @@ static void put_parameter(struct json *json, const char *name, enum facet facet)
     json_object_end(json);
 }
 
+static void put_interaction(struct json *json, const char *code) {
+    json_object_begin(json);
+    json_member_string(json, "code", code);
+    json_object_end(json);
+}
+
 static void put_interactions(struct json *json, bool can_search) {
     json_name(json, "interaction");
     json_array_begin(json);
-    json_object_begin(json);
-    json_member_string(json, "code", "read");
-    json_object_end(json);
+    put_interaction(json, "read");
     if (can_search) {
-        json_object_begin(json);
-        json_member_string(json, "code", "search-type");
-        json_object_end(json);
+        put_interaction(json, "search-type");
+        put_interaction(json, "create");
+        put_interaction(json, "update");
     }
     json_array_end(json);
     json_member_string(json, "versioning", "no-version");
+    if (can_search)
+        json_member_bool(json, "updateCreate", true);
 }
 
 static void put_operation(struct json *json, const char *name, const char *definition) {
@@ -120,6 +126,11 @@ static void put_rest(struct json *json) {
     for (size_t i = 0; i < KIND_COUNT; i++)
         put_kind(json, kinds[i]);
     put_place_and_binary(json);
+    json_array_end(json);
+    json_name(json, "interaction");
+    json_array_begin(json);
+    put_interaction(json, "transaction");
+    put_interaction(json, "batch");
     json_array_end(json);
     json_object_end(json);
     json_array_end(json);

@@ -57,6 +57,9 @@ static void facets(const struct record *record, size_t at, struct facets *out) {
     size_t state = state_of(d);
     out->status = d->is_deleted ? "" : state < STATE_COUNT ? states[state].code : NULL;
     out->said = d->source.said;
+    out->entry = d->source.entry;
+    size_t bar = bytes_find(d->agent, '|');
+    out->came_as = bar == BYTES_NOT_FOUND ? BYTES_NONE : bytes_skip(d->agent, bar + 1);
     facets_add_code(out, d->code, d->system, record->view->arena);
     facets_add_category(out, TERMINOLOGY "condition-category", category_of(d));
     int64_t at_time = d->at;

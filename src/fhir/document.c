@@ -1,4 +1,5 @@
 /* document.c - DocumentReference: letters and reports, with their text; what was sent as a file is in the entry that carried it. */
+#include "fhir/kept.h"
 #include "fhir/put.h"
 
 #include <stdio.h>
@@ -10,6 +11,11 @@ static size_t count(const struct record *record) {
 static void identify(const struct record *record, size_t at, struct id *id) {
     const struct chart_document *d = &record->documents[at];
     id_make(id, record, d->member, "DocumentReference", &d->id, 1);
+}
+
+/* What came as a resource of another type (a Procedure, a Composition) is given as that, and not as a document. */
+static bool is_one(const struct record *record, size_t at) {
+    return !came_as_another(record, record->documents[at].id, "DocumentReference");
 }
 
 static const char *status_of(const struct chart_document *d) {
@@ -30,6 +36,8 @@ static void facets(const struct record *record, size_t at, struct facets *out) {
     const struct chart_document *d = &record->documents[at];
     out->status = status_of(d);
     out->said = d->source.said;
+    out->entry = d->source.entry;
+    out->came_as = d->id;
     facets_add_code(out, d->kind, BYTES_NONE, record->view->arena);
     facets_date(out, d->at, d->at);
     out->identifiers[out->identifier_count++] = (struct fact_identifier){.number = d->id};
@@ -134,4 +142,4 @@ static const struct search_name names[] = {{"status", FACET_STATUS},
                                            {NULL, FACET_NONE}};
 
 const struct kind kind_document = {
-    "DocumentReference", GATHER_DOCUMENTS, count, NULL, identify, facets, put, names};
+    "DocumentReference", GATHER_DOCUMENTS, count, is_one, identify, facets, put, names};

@@ -45,6 +45,65 @@ static void put_meta(struct json *json, const struct fhir_node *meta,
     json_object_end(json);
 }
 
+/* The last '/' before `end`; BYTES_NOT_FOUND. */
+static size_t slash_before(struct bytes name, size_t end) {
+    for (size_t i = end; i > 0; i--)
+        if (name.data[i - 1] == '/')
+            return i - 1;
+    return BYTES_NOT_FOUND;
+}
+
+struct name { /* "Type/id", or "source/Type/id" */
+    struct bytes source, type, id;
+};
+
+static bool read_name(struct bytes whole, struct name *name) {
+    size_t slash = slash_before(whole, whole.size);
+    if (slash == BYTES_NOT_FOUND)
+        return false;
+    *name = (struct name){BYTES(FACTS_FHIR_SOURCE), bytes_first(whole, slash),
+                          bytes_skip(whole, slash + 1)};
+    slash = slash_before(name->type, name->type.size);
+    if (slash != BYTES_NOT_FOUND) {
+        name->source = bytes_first(name->type, slash);
+        name->type = bytes_skip(name->type, slash + 1);
+    }
+    return fhir_is_type(name->type) && fhir_is_id(name->id);
+}
+
+/* Of this person; NULL: there is none. */
+static const struct chart_resource *find(const struct record *record, const struct name *name,
+                                         enum err *err) {
+    struct fault fault = {0};
+    struct chart_resource *kept = arena_alloc(record->view->arena, sizeof *kept);
+    enum err found = kept && record->view->chart
+                         ? chart_resource(record->view->chart, record->view->arena, name->type,
+                                          name->id, name->source, kept, &fault)
+                         : ERR_NOT_FOUND;
+    if (found && found != ERR_NOT_FOUND)
+        *err = found;
+    bool is_it = !found && kept->patient == record->person && !kept->is_deleted &&
+                 !bytes_is_empty(kept->json);
+    return is_it ? kept : NULL;
+}
+
+const struct chart_resource *kept_of(const struct record *record, const struct kind *kind,
+                                     size_t at, enum err *err) {
+    struct facets facets = {.from = INSTANT_NONE, .to = INSTANT_NONE};
+    struct name name;
+    kind->facets(record, at, &facets);
+    if (!read_name(facets.came_as, &name) || !bytes_is(name.type, kind->name))
+        return NULL;
+    const struct chart_resource *kept = find(record, &name, err);
+    return kept && kept->from.entry == facets.entry ? kept : NULL;
+}
+
+bool came_as_another(const struct record *record, struct bytes whole, const char *type) {
+    struct name name;
+    enum err err = ERR_OK;
+    return read_name(whole, &name) && !bytes_is(name.type, type) && find(record, &name, &err);
+}
+
 enum err kept_put(struct json *json, const struct chart_resource *kept, struct arena *arena,
                   struct fault *fault) {
     const struct fhir_node *root;
@@ -62,3 +121,33 @@ enum err kept_put(struct json *json, const struct chart_resource *kept, struct a
     json_object_end(json);
     return ERR_OK;
 }
+
+/* ---- of types that the chart makes nothing of ---- */
+
+static size_t other_count(const struct record *record) {
+    return record->other_count;
+}
+
+static void identify(const struct record *record, size_t at, struct id *id) {
+    struct text text;
+    text_init(&text, id->text, sizeof id->text);
+    text_put(&text, record->others[at].type);
+    text_put_char(&text, '.');
+    text_put(&text, record->others[at].id);
+}
+
+static void facets(const struct record *record, size_t at, struct facets *out) {
+    out->said = record->others[at].said;
+    out->entry = record->others[at].from.entry;
+}
+
+static void put(struct json *json, const struct record *record, size_t at) {
+    struct fault fault = {0};
+    if (kept_put(json, &record->others[at], record->view->arena, &fault))
+        json->text->full = true; /* no room to read it in: it is not half given */
+}
+
+static const struct search_name no_names[] = {{NULL, FACET_NONE}};
+
+const struct kind kind_others = {"*",      GATHER_OTHERS, other_count, NULL,
+                                 identify, facets,        put,         no_names};

@@ -229,8 +229,10 @@ static bool answers(const struct item *item, enum facet facet, struct bytes valu
     struct zone *zone = item->question->view->zone;
     switch (facet) {
     case FACET_ID:
-        return item->kind == &kind_patient ? is_of(value, item->record)
-                                           : bytes_is(value, item->id.text);
+        if (item->kind == &kind_patient)
+            return is_of(value, item->record);
+        return bytes_is(value, item->id.text) ||
+               (f->came_as.size && bytes_equal(value, last_part(f->came_as)));
     case FACET_UPDATED:
         return f->said && moment_answers(value, zone, f->said, f->said);
     case FACET_PATIENT:

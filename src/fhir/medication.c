@@ -51,6 +51,8 @@ void put_request_group(struct json *json, const char *name, struct bytes group) 
 void request_facets(const struct record *record, size_t at, struct facets *out) {
     const struct chart_order *order = &record->orders[at];
     out->said = order->source.said;
+    out->entry = order->source.entry;
+    out->came_as = order->fact.filler;
     facets_add_code(out, order->fact.code, order->fact.system, record->view->arena);
     facets_date(out, order->fact.asked_at, order->fact.asked_at);
     out->identifiers[out->identifier_count++] =
@@ -271,6 +273,8 @@ static void event_facets(const struct record *record, size_t at, struct facets *
     const struct chart_medication_event *event = &record->events[at];
     out->status = event_status(&event->fact);
     out->said = event->source.said;
+    out->entry = event->source.entry;
+    out->came_as = event->fact.id;
     facets_add_code(out, event->fact.code, event->fact.system, record->view->arena);
     facets_date(out, event->fact.at,
                 event->fact.ended_at == INSTANT_NONE ? event->fact.at : event->fact.ended_at);

@@ -1,4 +1,5 @@
 /* observation.c - Observation, DiagnosticReport and Specimen: what was measured, in which report, of what. */
+#include "fhir/kept.h"
 #include "fhir/put.h"
 
 /* ---- which is which ---- */
@@ -171,6 +172,8 @@ static void result_facets(const struct record *record, size_t at, struct facets 
     const struct one_result *one = &record->results[at];
     out->status = observation_status(one->result->status);
     out->said = one->result->source.said;
+    out->entry = one->result->source.entry;
+    out->came_as = one->report->filler;
     facets_add_code(out, one->result->code, one->result->system, record->view->arena);
     facets_add_category(out, TERMINOLOGY "observation-category",
                         is_vital_sign(one->result) ? "vital-signs" : NULL);
@@ -223,6 +226,8 @@ static void report_facets(const struct record *record, size_t at, struct facets 
     const struct chart_report *report = &record->reports[at];
     out->status = report_status(report->status);
     out->said = report->source.said;
+    out->entry = report->source.entry;
+    out->came_as = report->filler;
     facets_add_code(out, report->code, report->system, record->view->arena);
     facets_date(out, report_at(report), report_at(report));
     out->identifiers[out->identifier_count++] = (struct fact_identifier){.number = report->placer};
@@ -277,5 +282,10 @@ static const struct search_name report_names[] = {{"status", FACET_STATUS},
                                                   {"identifier", FACET_IDENTIFIER},
                                                   {NULL, FACET_NONE}};
 
-const struct kind kind_report = {"DiagnosticReport", GATHER_RESULTS, report_count, NULL,
+/* An Observation that came alone is in a report of its own, in the chart: nobody has sent that. */
+static bool is_report(const struct record *record, size_t at) {
+    return !came_as_another(record, record->reports[at].filler, "DiagnosticReport");
+}
+
+const struct kind kind_report = {"DiagnosticReport", GATHER_RESULTS, report_count, is_report,
                                  report_id,          report_facets,  put_report,   report_names};

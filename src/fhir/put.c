@@ -306,7 +306,7 @@ void put_display(struct json *json, const char *name, struct bytes display) {
 
 void put_reference(struct json *json, const char *name, const char *type, const struct id *id,
                    struct bytes display) {
-    char reference[100];
+    char reference[160];
     snprintf(reference, sizeof reference, "%s/%s", type, id->text);
     if (name)
         json_name(json, name);

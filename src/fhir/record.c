@@ -41,6 +41,18 @@ static enum err flatten(struct record *record, struct fault *fault) {
     return ERR_OK;
 }
 
+static enum err gather_others(struct record *r, struct fault *fault) {
+    size_t count, kept = 0;
+    enum err err = chart_resources_of(r->view->chart, r->view->arena, r->person, BYTES_NONE,
+                                      &r->others, &count, fault);
+    for (size_t i = 0; i < count && !err; i++)
+        if (!r->others[i].is_deleted && !bytes_is_empty(r->others[i].json) &&
+            !kind_named(r->others[i].type))
+            r->others[kept++] = r->others[i];
+    r->other_count = err ? 0 : kept;
+    return err;
+}
+
 static enum err gather_one(struct record *r, enum gather part, struct fault *fault) {
     struct chart_reader *chart = r->view->chart;
     struct arena *arena = r->view->arena;
@@ -60,6 +72,8 @@ static enum err gather_one(struct record *r, enum gather part, struct fault *fau
         return chart_orders(chart, arena, r->person, &r->orders, &r->order_count, fault);
     case GATHER_EVENTS:
         return chart_medication_events(chart, arena, r->person, &r->events, &r->event_count, fault);
+    case GATHER_OTHERS:
+        return gather_others(r, fault);
     case GATHER_APPOINTMENTS:
         return chart_appointments(chart, arena, r->person, &r->appointments, &r->appointment_count,
                                   fault);
@@ -69,7 +83,7 @@ static enum err gather_one(struct record *r, enum gather part, struct fault *fau
 
 enum err record_gather(struct record *record, unsigned parts, struct fault *fault) {
     enum err err = ERR_OK;
-    for (unsigned part = GATHER_STAYS; part <= GATHER_APPOINTMENTS && !err; part <<= 1) {
+    for (unsigned part = GATHER_STAYS; part <= GATHER_OTHERS && !err; part <<= 1) {
         if (!(parts & part) || (record->gathered & part))
             continue;
         err = gather_one(record, (enum gather)part, fault);

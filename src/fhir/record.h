@@ -10,7 +10,8 @@
 /* [A-Za-z0-9-.]{1,64}: 16 hex digits of the patient's number, a hyphen, 32 of what tells it from their others; a patient's own: 32
  * of the number. Made from what identifies the thing, so that every chart gives the same. */
 struct id {
-    char text[65];
+    char
+        text[100]; /* of what is kept as it came: its type, a point and its id, where pages go on */
 };
 
 enum gather {
@@ -20,7 +21,8 @@ enum gather {
     GATHER_DOCUMENTS = 8,
     GATHER_ORDERS = 16,
     GATHER_EVENTS = 32,
-    GATHER_APPOINTMENTS = 64
+    GATHER_APPOINTMENTS = 64,
+    GATHER_OTHERS = 128 /* resources of types that the chart makes nothing of */
 };
 
 struct one_result {
@@ -42,8 +44,9 @@ struct record {
     struct chart_order *orders;
     struct chart_medication_event *events;
     struct chart_appointment *appointments;
+    struct chart_resource *others;
     size_t stay_count, report_count, result_count, diagnosis_count, document_count, order_count,
-        event_count, appointment_count;
+        event_count, appointment_count, other_count;
 };
 /* Empties the view's arena first. */
 MUST_CHECK enum err record_open(struct record *record, const struct fhir_view *view,
@@ -74,6 +77,10 @@ struct facets {
     size_t identifier_count;
     struct id location;
     bool has_location;
+    /* Of the statement that is shown: its entry, and the resource it came as, as facts name it ("Type/id", a source before it
+     * unless it is the usual one); empty: it did not come as FHIR, or that is not told. */
+    uint64_t entry;
+    struct bytes came_as;
 };
 
 enum facet {
@@ -117,6 +124,7 @@ struct kind {
 extern const struct kind kind_patient, kind_encounter, kind_allergy, kind_condition,
     kind_observation, kind_report, kind_specimen, kind_medication_request, kind_administration,
     kind_dispense, kind_immunization, kind_service_request, kind_appointment, kind_document;
+extern const struct kind kind_others; /* of everything of a patient alone */
 #define KIND_COUNT 14u
 extern const struct kind *const kinds[KIND_COUNT];
 const struct kind *kind_named(struct bytes name);

@@ -200,6 +200,8 @@ static void appointment_facets(const struct record *record, size_t at, struct fa
     const struct chart_appointment *a = &record->appointments[at];
     out->status = appointment_status(&a->fact);
     out->said = a->source.said;
+    out->entry = a->source.entry;
+    out->came_as = a->fact.filler;
     facets_date(out, a->fact.starts_at, a->fact.starts_at);
     out->identifiers[out->identifier_count++] = (struct fact_identifier){.number = a->fact.placer};
     out->identifiers[out->identifier_count++] = (struct fact_identifier){.number = a->fact.filler};

@@ -180,7 +180,7 @@ bool question_read(struct question *question) {
 
 /* ---- whose ---- */
 
-static const struct condition *condition_on(const struct question *question, enum facet facet) {
+static struct condition *condition_on(struct question *question, enum facet facet) {
     for (size_t i = 0; i < question->condition_count; i++)
         if (question->conditions[i].facet == facet)
             return &question->conditions[i];
@@ -214,17 +214,54 @@ static struct bytes after_slash(struct bytes value) {
     return value;
 }
 
+/* Of a resource that came as FHIR: whose it is. */
+enum err person_of_kept(const struct fhir_view *view, const char *type, struct bytes id,
+                        uint64_t *person, struct fault *fault) {
+    struct chart_resource kept;
+    enum err err = chart_resource(view->chart, view->keep, bytes_from_string(type), id, BYTES_NONE,
+                                  &kept, fault);
+    *person = err ? 0 : kept.patient;
+    return !err && !kept.patient ? ERR_NOT_FOUND : err;
+}
+
 enum err find_person(const struct fhir_view *view, struct bytes value, uint64_t *person,
                      size_t *member, struct fault *fault) {
     return chart_find_name(view->chart, bytes_first(after_slash(value), 16), person, member, fault);
 }
 
-static bool by_name_of(struct question *question, const struct condition *condition) {
+/* A patient under the id that they have elsewhere: from here on under the one of the chart. */
+static enum err rename_value(struct question *question, struct bytes *value, uint64_t person) {
+    struct chart_patient patient;
+    struct fault fault = {0};
+    char name[65];
+    arena_clear(question->view->arena);
+    enum err err =
+        chart_patient(question->view->chart, question->view->arena, person, &patient, &fault);
+    if (err)
+        return err;
+    chart_name_identifier(&patient.main, name);
+    *value = arena_copy(question->arena, bytes_from(name, 32));
+    return value->data ? ERR_OK : ERR_LIMIT;
+}
+
+static enum err find_named(struct question *question, struct condition *condition, size_t i,
+                           uint64_t *person) {
+    struct fault fault = {0};
+    size_t member;
+    struct bytes id = after_slash(condition->values[i]);
+    bool is_patient = condition->facet == FACET_PATIENT || question->types[0] == &kind_patient;
+    enum err err = find_person(question->view, condition->values[i], person, &member, &fault);
+    if (err != ERR_NOT_FOUND || (condition->facet == FACET_ID && is_patient))
+        return err;
+    err = person_of_kept(question->view, is_patient ? "Patient" : question->types[0]->name, id,
+                         person, &fault);
+    return err || !is_patient ? err : rename_value(question, &condition->values[i], *person);
+}
+
+static bool by_name_of(struct question *question, struct condition *condition) {
     for (size_t i = 0; i < condition->value_count; i++) {
-        struct fault fault = {0};
         uint64_t person;
-        size_t member;
-        enum err err = find_person(question->view, condition->values[i], &person, &member, &fault);
+        enum err err = find_named(question, condition, i, &person);
         if (err && err != ERR_NOT_FOUND)
             return fail(question, err);
         if (!err)
@@ -282,7 +319,7 @@ static bool all_are_days(const struct condition *condition) {
 }
 
 /* Stays that are there now have patients in beds. */
-static bool asks_for_present(const struct question *question) {
+static bool asks_for_present(struct question *question) {
     const struct condition *status = condition_on(question, FACET_STATUS);
     if (question->types[0] != &kind_encounter)
         return false;
@@ -295,7 +332,7 @@ static bool asks_for_present(const struct question *question) {
 }
 
 bool question_find(struct question *question) {
-    const struct condition *c;
+    struct condition *c;
     bool is_patient = question->types[0] == &kind_patient;
     bool ok = true;
     question->persons = arena_array(question->arena, FOUND_MAX, sizeof *question->persons);

@@ -22,7 +22,7 @@ struct cursor { /* where a page begins: behind this resource, or behind this per
 struct question {
     const struct fhir_view *view;
     const struct fhir_request *request;
-    const struct kind *types[KIND_COUNT];
+    const struct kind *types[KIND_COUNT + 1];
     size_t type_count;
     struct condition conditions[CONDITIONS_MAX];
     size_t condition_count;
@@ -54,6 +54,9 @@ bool date_is_asked_well(struct bytes value, struct zone *zone);
 /* The person whose name the value begins with: "Patient/<id>", "<id>", an address. ERR_NOT_FOUND. */
 MUST_CHECK enum err find_person(const struct fhir_view *view, struct bytes value, uint64_t *person,
                                 size_t *member, struct fault *fault);
+/* Whose the resource is that came as FHIR under this id. ERR_NOT_FOUND: there is none, or it is nobody's. */
+MUST_CHECK enum err person_of_kept(const struct fhir_view *view, const char *type, struct bytes id,
+                                   uint64_t *person, struct fault *fault);
 /* The address of this question again, from another place on. */
 void put_address(struct text *out, const struct question *question, const struct cursor *cursor);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define SECTION_ITEMS_MAX 200u
+#define RECENT_US         (INT64_C(30) * 24 * 3600 * US_PER_S)
 
 struct section {
     const char *title, *code, *display;
@@ -37,9 +38,9 @@ static bool is_given_vaccine(const struct record *record, size_t at) {
 /* Results of the last 30 days, those that stand. */
 static bool is_recent_result(const struct record *record, size_t at) {
     const struct chart_result *result = record->results[at].result;
-    int64_t age_us = record->view->now - result->observed_at;
+    int64_t since = record->view->now - RECENT_US;
     return (result->status == RESULT_FINAL || result->status == RESULT_CORRECTED) &&
-           age_us < INT64_C(30) * 24 * 3600 * US_PER_S && !bytes_is_empty(result->value);
+           result->observed_at > since && !bytes_is_empty(result->value);
 }
 
 static const struct section sections[] = {

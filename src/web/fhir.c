@@ -29,6 +29,39 @@ static void take_parameter(void *owner, const char *name, const char *value) {
         parameters->list[parameters->count++] = (struct fhir_parameter){name, value};
 }
 
+/* %41 and + of a form, in place; what is no code stays. */
+static void decode(char *text) {
+    char *to = text;
+    for (; *text; text++) {
+        uint8_t byte;
+        if (*text == '+') {
+            *to++ = ' ';
+        } else if (*text == '%' && text[1] && hex_decode(bytes_from(text + 1, 2), &byte, 1)) {
+            *to++ = (char)byte;
+            text += 2;
+        } else {
+            *to++ = *text;
+        }
+    }
+    *to = 0;
+}
+
+/* name=value&name=value; `form` is copied. */
+static void take_form(struct parameters *parameters, struct arena *arena, struct bytes form) {
+    struct bytes pair;
+    while (bytes_next_part(&form, '&', &pair)) {
+        size_t at = bytes_find(pair, '=');
+        char *name = arena_string(arena, bytes_first(pair, at));
+        char *value =
+            arena_string(arena, at == BYTES_NOT_FOUND ? BYTES_NONE : bytes_skip(pair, at + 1));
+        if (!name || !value || bytes_is_empty(pair))
+            continue;
+        decode(name);
+        decode(value);
+        take_parameter(parameters, name, value);
+    }
+}
+
 struct visit_of_fhir {
     struct web *web;
     struct http_request *request;
@@ -37,6 +70,7 @@ struct visit_of_fhir {
     struct fhir_view view;
     struct parameters parameters;
     struct fhir_answer said;
+    struct bytes form; /* of a search by POST */
 };
 
 static void make_view(struct visit_of_fhir *v) {
@@ -190,6 +224,7 @@ static void ask(struct visit_of_fhir *v, const char *path) {
         return;
     }
     http_each_argument(v->request, take_parameter, &v->parameters);
+    take_form(&v->parameters, &v->web->arena, v->form);
     if (v->parameters.are_too_many) {
         refuse(v, 400, "too-costly", "too many parameters");
         return;
@@ -206,6 +241,28 @@ static void ask(struct visit_of_fhir *v, const char *path) {
         .if_none_match = http_header(v->request, "If-None-Match"),
     };
     fhir_answer(&v->view, &request, &v->web->out, &v->said);
+}
+
+enum http_step web_fhir_search(struct web *web, struct http_request *request, struct bytes form,
+                               struct http_answer *answer) {
+    struct page page;
+    struct fault fault = {0};
+    arena_clear(&web->arena);
+    text_init(&web->out, web->page_buffer, PAGE_BYTES_MAX);
+    if (web->chart && chart_reader_begin(web->chart, &fault))
+        trace_fault("the chart cannot be read", &fault);
+    web_page_init(web, &page, "en", "auto", http_path(request));
+    struct visit_of_fhir v = {
+        .web = web, .request = request, .answer = answer, .page = &page, .form = form};
+    make_view(&v);
+    if (page.past)
+        refuse(&v, 404, "not-supported", "a viewer of the past shows pages alone");
+    else
+        ask(&v, http_path(request) + 6);
+    finish(&v);
+    if (web->chart)
+        chart_reader_end(web->chart);
+    return HTTP_ANSWERED;
 }
 
 enum http_step web_fhir(struct web *web, struct http_request *request, struct http_answer *answer,

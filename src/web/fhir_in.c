@@ -191,6 +191,38 @@ static bool may_send(struct web *web, struct http_request *request, struct http_
     return true;
 }
 
+/* POST /fhir/Type/_search asks, and sends nothing: its body are the parameters. */
+static bool is_search(const struct http_request *request) {
+    static const char end[] = "/_search";
+    size_t size = strlen(http_path(request));
+    return !is_put(request) && web_is_fhir(http_path(request)) && size >= sizeof end &&
+           !strcmp(http_path(request) + size - (sizeof end - 1), end);
+}
+
+static enum http_step begin_search(struct web *web, struct http_request *request,
+                                   struct upload *wanted, struct http_answer *answer) {
+    const char *type = http_header(request, "Content-Type");
+    if (type && strncasecmp(type, "application/x-www-form-urlencoded", 33) != 0)
+        return refuse(web, answer, 415, "not-supported",
+                      "a search's body is application/x-www-form-urlencoded");
+    struct upload *upload = free_upload(web);
+    if (!upload || !make_room(web, wanted, FIRST_BYTES))
+        return refuse(web, answer, 503, "throttled", "too much is being sent at once: try again");
+    wanted->is_search = true;
+    *upload = *wanted;
+    return HTTP_WAIT;
+}
+
+static enum http_step end_search(struct web *web, struct http_request *request,
+                                 struct upload *upload, struct http_answer *answer) {
+    enum http_step step =
+        upload->is_too_large || upload->size > FIRST_BYTES
+            ? refuse(web, answer, 413, "too-long", "these are too many parameters")
+            : web_fhir_search(web, request, bytes_from(upload->body, upload->size), answer);
+    forget(web, upload);
+    return step;
+}
+
 static enum http_step begin(void *owner, struct http_request *request, struct http_answer *answer) {
     struct web *web = owner;
     struct target target = target_of(http_path(request));
@@ -201,6 +233,8 @@ static enum http_step begin(void *owner, struct http_request *request, struct ht
     const char *length = http_header(request, "Content-Length");
     uint64_t size = 0;
     begin_answer(web);
+    if (is_search(request))
+        return begin_search(web, request, &wanted, answer);
     if (target.is_wrong || wanted.is_put != !bytes_is_empty(target.id))
         return refuse_url(web, request, &target, answer);
     if (!may_send(web, request, answer, target.type, &wanted))
@@ -497,6 +531,8 @@ static enum http_step end(void *owner, struct http_request *request, struct http
     begin_answer(web);
     if (!upload)
         return refuse(web, answer, 503, "transient", "this was given up: try again");
+    if (upload->is_search)
+        return end_search(web, request, upload, answer);
     upload->received_at = sys_now_us(web->life.sys);
     struct check check = {
         .web = web, .upload = upload, .request = request, .target = target_of(upload->path)};

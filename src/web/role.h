@@ -49,7 +49,7 @@ struct upload {
     int64_t since, received_at;
     uint8_t *body;
     size_t size, room, sent;
-    bool is_too_large, is_put, is_lines, is_begun; /* begun: commit knows of the blob */
+    bool is_too_large, is_put, is_lines, is_search, is_begun; /* begun: commit knows of the blob */
     char path[160];
     char source[80];
     unsigned status; /* of the answer once it is durable */
@@ -107,6 +107,9 @@ void web_uploads_release(struct web *web);
 bool web_is_fhir(const char *path);
 enum http_step web_fhir(struct web *web, struct http_request *request, struct http_answer *answer,
                         const struct page *page);
+/* The same of POST /fhir/Type/_search: more parameters are in `form`. */
+enum http_step web_fhir_search(struct web *web, struct http_request *request, struct bytes form,
+                               struct http_answer *answer);
 void web_finish_binary(struct web *web, struct waiting *waiting, unsigned status, struct http_answer *answer);
 
 #endif

@@ -14,11 +14,11 @@ node = Node()
 tokens = {}
 
 
-def ask(path, method="GET", headers=None):
+def ask(path, method="GET", headers=None, body=None):
     """(status, headers, JSON or None) of a path below /fhir, or of a whole address."""
     path = path[path.index("/fhir") + 5:] if path.startswith("http") else path
     connection = http.client.HTTPConnection(node.web_option, timeout=60)
-    connection.request(method, "/fhir" + path, headers=headers or {})
+    connection.request(method, "/fhir" + path, body=body, headers=headers or {})
     answer = connection.getresponse()
     body = answer.read()
     connection.close()
@@ -47,6 +47,13 @@ def chart(question):
     return json.loads(out)
 
 
+def chart_is_whole():
+    """The node has said how much there is, and that much is in the chart."""
+    durable = ((node.state()[1] or {}).get("vault") or {}).get("durable", 0)
+    code, out, _ = run("chart", node.dir, "state", "--json")
+    return durable > 1 and code == 0 and json.loads(out)["applied"] >= durable
+
+
 def name_of(resource):
     return f"{resource['resourceType']}/{resource['id']}"
 
@@ -64,7 +71,7 @@ try:
     else:
         note("SKIPPED: the shared real messages are not here")
     node.start()
-    ok(node.wait_until(lambda: (node.state()[1] or {}).get("chart", {}).get("lag") == 0), "the chart has everything")
+    ok(node.wait_until(chart_is_whole), "the chart has everything")
 
     # ---- what is offered ----
     status, headers, capability = ask("/metadata")
@@ -75,6 +82,7 @@ try:
     # ---- what the chart has ----
     people = chart("patient")
     patients = matches("/Patient?_count=7")
+    ok(len(patients) > 10, "there are patients")
     same(len(patients), len(people), "as many Patients as the chart has people")
     same(len({name_of(p) for p in patients}), len(patients), "each of them once, over pages of seven")
     by_number = {(p["identifier"][0].get("value"), p["identifier"][0].get("assigner", {}).get("display")): p for p in patients}
@@ -190,6 +198,33 @@ try:
     same(ask("/Patient", headers={"Accept": "application/fhir+xml"})[0], 406, "XML is not spoken")
     same(ask("/Patient?colour=blue")[0], 200, "an unknown parameter is let pass")
     same(ask("/Patient?colour=blue", headers={"Prefer": "handling=strict"})[0], 400, "unless the client is strict")
+
+    # ---- a search by POST: what is asked stands in no address ----
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    found = [e["resource"] for e in ask("/Encounter?status=in-progress,onleave&_count=300")[2]["entry"] if e["search"]["mode"] == "match"]
+    status, _, posted = ask("/Encounter/_search?_count=300", "POST", form, "status=in-progress%2Conleave")
+    same((status, [e["resource"] for e in posted["entry"] if e["search"]["mode"] == "match"]), (200, found), "POST _search finds the same")
+    same(ask("/Patient/_search", "POST", form, "birthdate=today")[0], 400, "and is refused as a GET would be")
+    same(ask("/Patient/_search", "POST", {"Content-Type": "text/plain"}, "x")[0], 415, "a form is wanted")
+    same(ask("/Patient/_search", "POST", form, "a=b&" * 8000)[0], 413, "of a size that can be meant")
+    same(len([e for e in ask("/Patient/_search", "POST", form, "identifier=%zz+%")[2].get("entry", []) if e["search"]["mode"] == "match"]), 0,
+         "with codes that are none")
+    status, _, body = ask("/Patient/1/2", "PUT", {"Content-Type": "application/fhir+json"}, "{}")
+    same((status, body["resourceType"]), (404, "OperationOutcome"), "what can be sent nowhere is refused with an OperationOutcome")
+
+    # ---- what came as FHIR is given back ----
+    sent = {"resourceType": "Procedure", "id": "op-1", "status": "completed", "subject": {"reference": "Patient/op-pat"}, "code": {"text": "Appendicectomie"}}
+    same(ask("/Patient/op-pat", "PUT", {"Content-Type": "application/fhir+json"},
+             json.dumps({"resourceType": "Patient", "id": "op-pat", "name": [{"family": "LEBEAU"}], "identifier": [{"system": "urn:oid:1.2.3", "value": "OP77"}]}))[0],
+         200, "a Patient is sent")
+    same(ask("/Procedure/op-1", "PUT", {"Content-Type": "application/fhir+json"}, json.dumps(sent))[0], 200, "and a Procedure")
+    ok(node.wait_until(lambda: ask("/Procedure/op-1")[0] == 200), "it is read under its id")
+    back = ask("/Procedure/op-1")[2]
+    ok(back.pop("meta")["source"].startswith("urn:veilleuse:entry:"), "with the entry that keeps it")
+    same(back, sent, "and is what was sent")
+    whose = matches("/Patient?identifier=OP77")
+    same(len(whose), 1, "its patient is one of the chart")
+    same([r["id"] for r in matches(f"/Procedure?patient={whose[0]['id']}")], ["op-1"], "by whom it is found")
 
     # ---- something new is there ----
     sender = Sender(node.mllp_port)

@@ -358,15 +358,30 @@ static void merge(void) {
 
 /* What came as FHIR is given back as it came, every digit of it; with where it is kept. */
 static void kept(void) {
-    static const char sent[] = "{\"resourceType\":\"Bundle\",\"type\":\"collection\",\"entry\":["
-                               "{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"pat1\","
-                               "\"identifier\":[{\"system\":\"urn:oid:1.2.3\",\"value\":\"777\"}],"
-                               "\"name\":[{\"family\":\"LEBEAU\"}]}},"
-                               "{\"resource\":{\"resourceType\":\"Procedure\",\"id\":\"proc1\","
-                               "\"meta\":{\"tag\":[{\"code\":\"x\"}]},\"status\":\"completed\","
-                               "\"subject\":{\"reference\":\"Patient/"
-                               "pat1\"},\"extension\":[{\"url\":\"urn:x\",\"valueDecimal\":1.50}],"
-                               "\"note\":[{\"text\":\"a \\\"b\\\" \\u00e9\"}]}}]}";
+    static const char sent[] =
+        "{\"resourceType\":\"Bundle\",\"type\":\"collection\",\"entry\":["
+        "{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"pat1\","
+        "\"identifier\":[{\"system\":\"urn:oid:1.2.3\",\"value\":\"777\"}],"
+        "\"name\":[{\"family\":\"LEBEAU\"}]}},"
+        "{\"resource\":{\"resourceType\":\"Observation\",\"id\":\"obs1\",\"status\":\"final\","
+        "\"code\":{\"coding\":[{\"system\":\"http://loinc.org\",\"code\":\"2823-3\"}]},"
+        "\"subject\":{\"reference\":\"Patient/"
+        "pat1\"},\"effectiveDateTime\":\"2026-11-23T10:00:00Z\",\"valueQuantity\":{\"value\":6.80,"
+        "\"unit\":\"mmol/L\"},\"bodySite\":{\"text\":\"bras\"}}},"
+        "{\"resource\":{\"resourceType\":\"MedicationRequest\",\"id\":\"rx1\",\"status\":"
+        "\"active\",\"intent\":\"order\",\"medicationCodeableConcept\":{\"text\":\"PARACETAMOL\"},"
+        "\"subject\":{\"reference\":\"Patient/pat1\"}}},"
+        "{\"resource\":{\"resourceType\":\"Condition\",\"id\":\"cond1\",\"category\":[{\"coding\":["
+        "{\"code\":\"problem-list-item\"}]}],\"code\":{\"text\":\"HTA\"},\"subject\":{"
+        "\"reference\":\"Patient/pat1\"}}},"
+        "{\"resource\":{\"resourceType\":\"Appointment\",\"id\":\"app1\",\"status\":\"booked\","
+        "\"start\":\"2026-11-25T10:00:00Z\",\"end\":\"2026-11-25T10:30:00Z\","
+        "\"participant\":[{\"actor\":{\"reference\":\"Patient/pat1\"},\"status\":\"accepted\"}]}},"
+        "{\"resource\":{\"resourceType\":\"Procedure\",\"id\":\"proc1\","
+        "\"meta\":{\"tag\":[{\"code\":\"x\"}]},\"status\":\"completed\","
+        "\"subject\":{\"reference\":\"Patient/"
+        "pat1\"},\"extension\":[{\"url\":\"urn:x\",\"valueDecimal\":1.50}],"
+        "\"note\":[{\"text\":\"a \\\"b\\\" \\u00e9\"}]}}]}";
     struct fault fault = {0};
     chart_new();
     struct chart_writer *writer = chart_writer(false);
@@ -389,10 +404,44 @@ static void kept(void) {
        strstr(out.data, "urn:veilleuse:entry:0"));
     is_int(status_of("Patient/pat1"), 200);
     ok(strstr(out.data, "LEBEAU") && strstr(out.data, "\"id\":\"pat1\""));
-    const char *patient = id_of("Patient?identifier=777");
+    char patient[80];
+    snprintf(patient, sizeof patient, "%s", id_of("Patient?identifier=777"));
     is_int(strlen(patient), 32);
     is_int(count_of(with("Procedure?patient=", "", patient)), 1);
+    is_int(count_of("Procedure?patient=pat1"), 1);
     is_int(count_of("Procedure?patient=0000"), 0);
+    /* Of what the chart understands it too, once, and found by what the chart makes of it. */
+    is_int(count_of(with("Observation?patient=", "", patient)), 1);
+    ok(strstr(out.data, "\"value\":6.80,") != NULL && strstr(out.data, "bodySite"));
+    is_string(id_of("Observation?patient=Patient/pat1&code=2823-3"), "obs1");
+    is_string(id_of("Observation?_id=obs1"), "obs1");
+    is_int(count_of("Observation?patient=pat1&code=1"), 0);
+    is_int(status_of("Observation/obs1"), 200);
+    is_int(count_of(with("DiagnosticReport?patient=", "", patient)), 0);
+    is_string(id_of(with("MedicationRequest?patient=", "", patient)), "rx1");
+    is_string(id_of(with("Condition?patient=", "", patient)), "cond1");
+    is_string(id_of(with("Appointment?patient=", "", patient)), "app1");
+    pages(with("Patient/", "/$everything?_count=2", patient), 6);
+    json_decref(ask(with("Patient/", "/$everything", patient)));
+    ok(strstr(out.data, "\"fullUrl\":\"http://localhost/fhir/Procedure/proc1\"") != NULL,
+       "everything has what the chart makes nothing of");
+    /* One of these is spoken of by another: then it is what both say, and the original is only read. */
+    chart_shut(reader);
+    static const char again[] =
+        "{\"resourceType\":\"Observation\",\"id\":\"obs1\",\"status\":\"entered-in-error\","
+        "\"code\":{\"coding\":[{\"system\":\"http://loinc.org\","
+        "\"code\":\"2823-3\"}]},\"subject\":{\"reference\":\"Patient/"
+        "pat1\"},\"meta\":{\"lastUpdated\":\"2026-11-23T15:01:00Z\"}}";
+    writer = chart_writer(false);
+    entry.body = bytes_from(again, sizeof again - 1);
+    entry.body_bytes = sizeof again - 1;
+    entry.clock++;
+    must(chart_writer_take(writer, 1, &entry, NULL, &fault), &fault);
+    chart_commit(writer);
+    chart_writer_close(writer);
+    reader = open_view();
+    is_int(count_of("Observation?patient=pat1"), 1);
+    ok(strstr(out.data, "entered-in-error") != NULL, "the last version");
     is_int(status_of("Procedure/none"), 404);
     chart_shut(reader);
 }

@@ -45,7 +45,7 @@ static void every_kind(void) {
     for (size_t k = 0; k < KIND_COUNT; k++) {
         size_t written = 0, all = kinds[k]->count(&record);
         bool are_right = true, are_valid = true;
-        char ids[16][65] = {""};
+        char ids[16][100] = {""};
         for (size_t at = 0; at < all; at++) {
             if (kinds[k]->is_one && !kinds[k]->is_one(&record, at))
                 continue;
@@ -58,7 +58,7 @@ static void every_kind(void) {
                 strlen(id.text) <= 64 && strspn(id.text, "0123456789abcdef-") == strlen(id.text);
             for (size_t i = 0; i < written; i++)
                 are_valid &= strcmp(ids[i], id.text) != 0;
-            snprintf(ids[written++], 65, "%s", id.text);
+            snprintf(ids[written++], 100, "%s", id.text);
             json_decref(json);
         }
         if (!ok(written > 0 && are_right && are_valid))
