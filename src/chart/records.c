@@ -453,6 +453,11 @@ static int compare_cancels(const void *a, const void *b) {
     return key_compare(&((const struct cancel *)a)->key, &((const struct cancel *)b)->key);
 }
 
+/* Announced only: it moves nobody. */
+static bool is_pending(enum movement_class class) {
+    return class >= MOVEMENT_PENDING_ADMIT && class <= MOVEMENT_PENDING_DISCHARGE;
+}
+
 /* A11 takes away an admission or a registration; the others their own class. */
 static bool may_cancel(const struct cancel *cancel, const struct movement *movement) {
     if (cancel->fact.class == MOVEMENT_ADMIT)
@@ -498,6 +503,13 @@ static void apply_cancel(struct visit *visit, struct cancel *cancel) {
                           !bytes_is_empty(movement->fact.movement_id);
         if (both_named || movement->is_cancelled || !may_cancel(cancel, movement))
             continue;
+        /* What is announced lies ahead, and its cancel need not say when: the one said last before it is meant. */
+        if (is_pending(movement->fact.class)) {
+            if (key_compare(&movement->key, &cancel->key) < 0 &&
+                (!latest || key_compare(&movement->key, &latest->key) > 0))
+                latest = movement;
+            continue;
+        }
         if (movement->fact.holds == cancel->fact.holds) {
             strike(movement, cancel);
             return;
@@ -542,11 +554,6 @@ static int64_t cell_instant(const struct cell *cell) {
     return !bytes_is_empty(value) && time_read_iso(value, NULL, &time) ? time.at : INSTANT_NONE;
 }
 
-/* Announced only: it moves nobody. */
-static bool is_pending(enum movement_class class) {
-    return class >= MOVEMENT_PENDING_ADMIT && class <= MOVEMENT_PENDING_DISCHARGE;
-}
-
 /* A leave says where the patient comes back to, if anything. */
 static bool is_move(enum movement_class class) {
     return class != MOVEMENT_DISCHARGE && class != MOVEMENT_LEAVE && !is_pending(class);
@@ -586,13 +593,25 @@ static bool has_place(const struct fact_place *place) {
     return place->unit.size || place->room.size || place->bed.size;
 }
 
+/* A patient may come before the day that was planned: then the plan places nobody any more. */
+static bool has_more_than_plans(const struct visit *visit) {
+    for (size_t i = 0; i < visit->movement_count; i++) {
+        const struct movement *m = &visit->movements[i];
+        if (!m->is_cancelled && !is_pending(m->fact.class) && m->fact.class != MOVEMENT_PREADMIT)
+            return true;
+    }
+    return false;
+}
+
 /* The last that holds, but for what is only announced; of those before and with it the last that says a place. */
 static const struct movement *last_done(const struct visit *visit, const struct movement **placed,
                                         struct chart_stay *stay) {
     const struct movement *last = NULL;
+    bool is_admitted = has_more_than_plans(visit);
     for (size_t i = 0; i < visit->movement_count; i++) {
         const struct movement *movement = &visit->movements[i];
-        if (movement->is_cancelled || is_pending(movement->fact.class))
+        bool is_overtaken = is_admitted && movement->fact.class == MOVEMENT_PREADMIT;
+        if (movement->is_cancelled || is_pending(movement->fact.class) || is_overtaken)
             continue;
         last = movement;
         if (has_place(&movement->fact.place) && is_move(movement->fact.class))

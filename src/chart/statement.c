@@ -229,7 +229,7 @@ static struct bytes filler_of(const struct statement *s) {
 
 struct numbered {
     struct bytes number;
-    unsigned kind;
+    unsigned field;
     size_t at;
 };
 
@@ -238,12 +238,30 @@ static int compare_numbers(const void *a, const void *b) {
     int order = bytes_compare(left->number, right->number);
     if (order)
         return order;
-    return left->kind != right->kind ? (left->kind < right->kind ? -1 : 1)
+    return left->field != right->field ? (left->field < right->field ? -1 : 1)
                                      : (left->at > right->at) - (left->at < right->at);
 }
 
-static unsigned kind_of(const struct statement *s) {
-    return s->kind == STATEMENT_ORDER ? s->order.kind : 0;
+/* A control code alone (ORC) does not say what it is about. Medication has numbers of its own; all else is one field, for what
+ * one system calls a service another calls a test. */
+enum field_of_order { FIELD_ANY, FIELD_DRUG, FIELD_OTHER };
+
+static enum field_of_order field_of(const struct statement *s) {
+    if (s->kind != STATEMENT_ORDER)
+        return FIELD_OTHER;
+    return s->order.kind == ORDER_KIND_NOT_SAID ? FIELD_ANY
+           : s->order.kind == ORDER_MEDICATION  ? FIELD_DRUG
+                                                : FIELD_OTHER;
+}
+
+/* Statements of one number, sorted by their field. What does not say its field goes with the only one there is. */
+static void join_run(struct saids *saids, const struct numbered *run, size_t count) {
+    bool has_both = false;
+    for (size_t i = 1; i < count; i++)
+        has_both |= run[i - 1].field == FIELD_DRUG && run[i].field == FIELD_OTHER;
+    for (size_t i = 1; i < count; i++)
+        if (run[i].field == run[i - 1].field || (!has_both && run[i - 1].field == FIELD_ANY))
+            join(saids, run[i - 1].at, run[i].at);
 }
 
 static bool join_by(struct saids *saids, struct bytes (*number_of)(const struct statement *),
@@ -255,13 +273,15 @@ static bool join_by(struct saids *saids, struct bytes (*number_of)(const struct 
     for (size_t i = 0; i < saids->count; i++) {
         const struct statement *s = &saids->list[i].s;
         if (!bytes_is_empty(number_of(s)))
-            list[count++] = (struct numbered){number_of(s), kind_of(s), i};
+            list[count++] = (struct numbered){number_of(s), field_of(s), i};
     }
     if (count > 1)
         qsort(list, count, sizeof *list, compare_numbers);
-    for (size_t i = 1; i < count; i++)
-        if (list[i].kind == list[i - 1].kind && bytes_equal(list[i].number, list[i - 1].number))
-            join(saids, list[i - 1].at, list[i].at);
+    for (size_t from = 0, to; from < count; from = to) {
+        for (to = from + 1; to < count && bytes_equal(list[to].number, list[from].number);)
+            to++;
+        join_run(saids, list + from, to - from);
+    }
     return true;
 }
 
@@ -352,6 +372,8 @@ static struct fact_order order_together(const struct saids *saids, size_t from, 
         else
             lay_over(together, s);
         is_begun = true;
+        if (together->order.kind == ORDER_KIND_NOT_SAID)
+            together->order.kind = s->order.kind;
         state = next_state(state, s->order.state);
         together->order.is_as_needed = is_as_needed;
     }
@@ -395,10 +417,12 @@ static bool code_is_new(const struct saids *saids, size_t from, size_t at) {
 static enum err add_orders(struct orders *orders, const struct saids *saids, size_t from,
                            size_t to) {
     size_t codes = 0;
-    bool is_drug = saids->list[from].s.order.kind == ORDER_MEDICATION;
-    for (size_t i = from; i < to && !is_drug; i++)
+    bool is_drug = false;
+    for (size_t i = from; i < to; i++) {
+        is_drug |= saids->list[i].s.order.kind == ORDER_MEDICATION;
         codes += code_is_new(saids, from, i);
-    if (codes < 2)
+    }
+    if (is_drug || codes < 2)
         return add_order(orders, saids, from, to, BYTES_NONE);
     for (size_t i = from; i < to; i++) {
         enum err err = code_is_new(saids, from, i)

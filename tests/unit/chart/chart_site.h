@@ -79,7 +79,7 @@ static inline void chart_commit(struct chart_writer *writer) {
 /* ---- messages, one line of the test each ---- */
 
 /* "GAM A01 10:00:00.000" then segments, '\n' between: the head becomes MSH (and EVN for events), said on 23 November 2026 in
- * France. ORU and MDM are types of their own. */
+ * France. ORU and MDM are types of their own; of others both are given, "ORM^O01". */
 static inline struct bytes message_of(const char *line, char *to, size_t to_bytes) {
     char application[16], event[16], clock[32], day[16] = "20261123";
     int used = 0, parts = sscanf(line, "%15s %15s %31s%n", application, event, clock, &used);
@@ -90,15 +90,17 @@ static inline struct bytes message_of(const char *line, char *to, size_t to_byte
         snprintf(day, sizeof day, "%.*s", (int)(at - clock), clock);
     const char *time = at ? at + 1 : clock;
     bool is_result = !strcmp(event, "R01"), is_document = event[0] == 'T';
+    bool has_type = strchr(event, '^') != NULL;
     text_init(&text, to, to_bytes);
     text_put_format(
-        &text, "MSH|^~\\&|%s|CHV|V|V|%s%.2s%.2s%s+0100||%s^%s|%s%s|P|2.5|||||FRA|UNICODE UTF-8\r",
+        &text, "MSH|^~\\&|%s|CHV|V|V|%s%.2s%.2s%s+0100||%s%s|%s%s|P|2.5|||||FRA|UNICODE UTF-8\r",
         application, day, time, time + 3, time + 6,
-        is_result     ? "ORU"
-        : is_document ? "MDM"
-                      : "ADT",
+        has_type      ? ""
+        : is_result   ? "ORU^"
+        : is_document ? "MDM^"
+                      : "ADT^",
         event, application, clock);
-    if (!is_result)
+    if (!is_result && !has_type)
         text_put_format(&text, "EVN|%s|%s%.2s%.2s%s+0100\r", event, day, time, time + 3, time + 6);
     for (; *rest; rest++)
         if (*rest != '\n' || rest > line + used)
