@@ -32,6 +32,7 @@ struct open_role {
     struct vault_reader *reader;
     struct vault_opener *opener;
     uint64_t durable, told_durable, given_count, failed_count;
+    bool knows_durable; /* commit, or who started a viewer, has said it: until then nothing is "not there" */
     bool
         is_viewer; /* of the past: nobody says what is durable, nor which epochs were erased meanwhile */
     struct vault_unlock *unlock; /* of a viewer, which reads the keys again and again */
@@ -170,7 +171,7 @@ static enum err give_once(struct open_role *open, struct role_link *link,
 
 static bool page_wants(const struct open_role *open) {
     const struct role_link *web = &open->life.links[ROLE_WEB];
-    return web->is_open && has_room(web) && open->page_count > 0;
+    return web->is_open && has_room(web) && open->page_count > 0 && open->knows_durable;
 }
 
 /* True: the request is done with, and *err says how. */
@@ -231,6 +232,7 @@ static enum err open_frame(struct role_life *life, struct role_link *link,
         enum err err = roles_get_number(frame, &durable);
         if (!err && durable > open->durable)
             open->durable = durable;
+        open->knows_durable |= !err;
         return err;
     }
     if (link->peer == ROLE_COMMIT && frame->type == MESSAGE_ERASED) {
@@ -294,6 +296,7 @@ int role_open_main(const struct role_start *start) {
     if (!err && start->below != UINT64_MAX) {
         open->is_viewer = true;
         open->durable = start->below;
+        open->knows_durable = true;
         open->unlock = start->unlock;
     } else if (!err) {
         err = vault_opener_open(&open->opener, start->sys, start->site_dir, start->unlock, &fault);
