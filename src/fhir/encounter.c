@@ -133,11 +133,26 @@ static void put_attending(struct json *json, struct bytes attending) {
     json_array_end(json);
 }
 
+/* A stay that has no number but its sender's id of it. */
+static struct bytes came_as(const struct record *record, const struct chart_stay *stay) {
+    struct text text;
+    if (!bytes_is(stay->visit.type, FACTS_FHIR_ID_TYPE) ||
+        text_init_arena(&text, record->view->arena,
+                        stay->visit.authority.size + stay->visit.number.size + 16))
+        return BYTES_NONE;
+    text_put(&text, stay->visit.authority);
+    text_put_string(&text, "/Encounter/");
+    text_put(&text, stay->visit.number);
+    return text_bytes(&text);
+}
+
 static void facets(const struct record *record, size_t at, struct facets *out) {
     const struct chart_stay *stay = &record->stays[at];
     const struct class *class = class_of(stay->class);
     out->status = status_of(stay);
     out->said = stay->source.said;
+    out->entry = stay->source.entry;
+    out->came_as = came_as(record, stay);
     out->class = class ? bytes_from_string(class->fhir) : stay->class;
     facets_date(out, stay->admitted_at, stay->discharged_at);
     out->identifiers[out->identifier_count++] = stay->visit;
