@@ -63,6 +63,7 @@ enum err simulator_open(struct simulator **out, const struct simulator_options *
     if (simulator->options.bed_count == 0)
         simulator->options.bed_count = 300;
     random_init(&simulator->random, options->seed);
+    random_init(&simulator->drug_chance, options->seed ^ UINT64_C(0x6d65646963616d65));
     enum err err =
         zone_init(&simulator->zone, options->zone ? options->zone : "Europe/Paris", fault);
     if (!err && make_room(simulator))
