@@ -104,7 +104,7 @@ enum speaker {
 
 struct simulator {
     struct simulator_options options;
-    struct random random,
+    struct random random, spoilt_chance,
         drug_chance; /* drugs have chance of their own: they change nobody else's */
     struct zone zone;
     struct message message;
@@ -223,6 +223,9 @@ void flow_event(struct simulator *simulator, const struct event *event);
 /* ---- medication.c: drugs from their order to their end ---- */
 void medication_plan(struct simulator *simulator, uint32_t stay);
 void medication_event(struct simulator *simulator, const struct event *event);
+
+/* ---- spoil.c: what badly set up systems make of a message, at the rate of the options ---- */
+struct bytes spoil(struct simulator *simulator, struct bytes message);
 
 /* ---- results.c, documents.c ---- */
 void illness_start(struct simulator *simulator, struct stay *stay);

@@ -65,7 +65,7 @@ struct seen {
 
 static const char *const wanted_triggers[] = {"A01", "A02", "A03", "A04", "A06", "A08",
                                               "A11", "A12", "A13", "A28", "A31", "A40",
-                                              "R01", "T02", "O11", "O13", "O17"};
+                                              "R01", "T02", "O11", "O13", "O17", "O21"};
 enum { TRIGGER_COUNT = sizeof wanted_triggers / sizeof *wanted_triggers };
 
 static double number_of(struct bytes b) {
@@ -216,6 +216,32 @@ static void believable(void) {
     ok(seen.documents > 0 && seen.lines / seen.documents > 6, "documents have some ten lines");
 }
 
+/* Some messages are wrong, the others as without; of each the head can be read. */
+static void spoilt(void) {
+    struct simulator *whole = open_hospital(50, 7), *some;
+    struct simulator_options options = {
+        .bed_count = 50, .seed = 7, .start_at = START, .spoilt_per_mille = 100};
+    int differing = 0, headless = 0, shorter = 0, longer = 0;
+    assert(!simulator_open(&some, &options, NULL));
+    for (int i = 0; i < 5000; i++) {
+        struct bytes a, b;
+        struct hl7_header one = {0}, other = {0};
+        int64_t a_at, b_at;
+        assert(next(whole, &a, &a_at) && next(some, &b, &b_at));
+        hl7_header_read(&one, a);
+        hl7_header_read(&other, b);
+        headless += a_at != b_at || !bytes_equal(one.control_id, other.control_id);
+        differing += !bytes_equal(a, b);
+        shorter += b.size < a.size;
+        longer += b.size > a.size;
+    }
+    ok(differing > 400 && differing < 600, "a tenth is spoilt, as was asked");
+    is_int(headless, 0);
+    ok(shorter > 100 && longer > 50, "some are cut, some declare another character set");
+    simulator_close(whole);
+    simulator_close(some);
+}
+
 /* One patient's name, by a speaker of UTF-8 and by one of ISO 8859-15. */
 static void names_agree(void) {
     struct simulator *simulator = open_hospital(30, 3);
@@ -261,5 +287,6 @@ int main(void) {
     small_hospitals();
     believable();
     names_agree();
+    spoilt();
     return done();
 }
