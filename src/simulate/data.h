@@ -135,6 +135,21 @@ struct allergen {
 extern const struct allergen allergens[];
 extern const size_t allergen_count;
 
+/* A drug as it is usually prescribed to adults. */
+#define DOSE_HOURS_MAX 4
+struct drug {
+    const char *code, *text;          /* ATC */
+    const char *amount, *unit, *form; /* of one dose; UCUM */
+    const char *route, *route_text;   /* table 0162 */
+    const char *pattern;              /* TQ1-3, table 0335 */
+    uint8_t hours[DOSE_HOURS_MAX];    /* of the wall clock, until 0 */
+    const char *forbidden_by[2];      /* allergens, by their code; or NULL */
+    bool is_for_pregnant;             /* given in the women's ward too */
+    unsigned share;                   /* of stays, in thousandths */
+};
+extern const struct drug drugs[];
+extern const size_t drug_count;
+
 /* Lines of reports: findings and what follows from them. */
 extern const char *const findings[];
 extern const size_t finding_count;

@@ -173,6 +173,7 @@ static void person_update(struct simulator *simulator, uint32_t index, bool is_h
 static void settle_in(struct simulator *simulator, uint32_t index) {
     begin_vitals(simulator, index);
     begin_days(simulator, index);
+    medication_plan(simulator, index);
 }
 
 /* He was there before the simulation began: admitted some days ago, told now. */
@@ -359,6 +360,7 @@ static void emergency_end(struct simulator *simulator, uint32_t index) {
         tell_movement(simulator, index, "A06", "ADT_A06", just_now(simulator, stay));
         plan_laboratory(simulator, index, after(simulator, 20, 60));
         begin_days(simulator, index);
+        medication_plan(simulator, index);
         return;
     }
     tell_movement(simulator, index, "A01", "ADT_A01", just_now(simulator, stay));
@@ -383,6 +385,7 @@ static void second_step(struct simulator *simulator, uint32_t index, enum servic
     tell_movement(simulator, index, "A02", "ADT_A02", just_now(simulator, stay));
     plan_laboratory(simulator, index, after(simulator, 20, 60));
     begin_days(simulator, index);
+    medication_plan(simulator, index);
 }
 
 static void move(struct simulator *simulator, uint32_t index, enum service service) {
@@ -563,6 +566,14 @@ static void stay_event(struct simulator *simulator, const struct event *event) {
         break;
     case EVENT_BIRTH:
         birth(simulator, index);
+        break;
+    case EVENT_PRESCRIBE:
+    case EVENT_DISPENSE:
+    case EVENT_DOSE:
+    case EVENT_HOLD:
+    case EVENT_RELEASE:
+    case EVENT_STOP:
+        medication_event(simulator, event);
         break;
     default:
         break;

@@ -16,15 +16,16 @@
 #include "simulate/queue.h"
 #include "simulate/simulate.h"
 
-#define NOWHERE       UINT32_MAX
-#define NOBODY        UINT32_MAX
-#define FACILITY      "CHV"
-#define MINUTE        (60 * US_PER_S)
-#define HOUR          (60 * MINUTE)
-#define FORMER_COUNT  256u
-#define ALLERGY_COUNT 3u
-#define VITAL_COUNT   6u
-#define WARD_COUNT    256u
+#define NOWHERE            UINT32_MAX
+#define NOBODY             UINT32_MAX
+#define FACILITY           "CHV"
+#define MINUTE             (60 * US_PER_S)
+#define HOUR               (60 * MINUTE)
+#define FORMER_COUNT       256u
+#define ALLERGY_COUNT      3u
+#define VITAL_COUNT        6u
+#define WARD_COUNT         256u
+#define PRESCRIPTION_COUNT 4u
 
 struct ward {
     char code[16], name[32];
@@ -53,6 +54,15 @@ struct person {
     bool has_no_allergy; /* stated; otherwise nobody asked */
 };
 
+/* Of one drug, from its order to its end. */
+struct prescription {
+    bool is_active, is_held;
+    uint8_t drug;
+    uint64_t number;               /* placer, ORC-2 */
+    uint32_t administration_count; /* RXA-2 of the last dose */
+    int64_t started_at;
+};
+
 struct stay {
     bool is_used, is_gone, is_leaving;
     uint32_t generation;
@@ -70,6 +80,7 @@ struct stay {
     int64_t movement_at;
     int deviations[ANALYTE_COUNT];
     int vitals[VITAL_COUNT];
+    struct prescription prescriptions[PRESCRIPTION_COUNT];
 };
 
 struct order {
@@ -83,11 +94,18 @@ struct order {
 };
 
 /* Which part of the hospital speaks. */
-enum speaker { SPEAKER_ADMISSIONS, SPEAKER_LABORATORY, SPEAKER_MONITORS, SPEAKER_DOCUMENTS };
+enum speaker {
+    SPEAKER_ADMISSIONS,
+    SPEAKER_LABORATORY,
+    SPEAKER_MONITORS,
+    SPEAKER_DOCUMENTS,
+    SPEAKER_PHARMACY
+};
 
 struct simulator {
     struct simulator_options options;
-    struct random random;
+    struct random random, spoilt_chance,
+        drug_chance; /* drugs have chance of their own: they change nobody else's */
     struct zone zone;
     struct message message;
     char buffer[32768];
@@ -105,7 +123,8 @@ struct simulator {
     uint32_t order_count;
     struct person former[FORMER_COUNT];
     uint32_t former_count, free_stay, free_order; /* where a search for a free one begins */
-    uint64_t person_number, visit_number, movement_number, order_number, document_number;
+    uint64_t person_number, visit_number, movement_number, order_number, document_number,
+        prescription_number, dispense_number;
     uint64_t reading_number, message_number;
 };
 
@@ -134,6 +153,12 @@ enum event_kind {
     EVENT_STAY_END,
     EVENT_MERGE,
     EVENT_BIRTH,
+    EVENT_PRESCRIBE, /* argument: which prescription of the stay */
+    EVENT_DISPENSE,  /* likewise, and below */
+    EVENT_DOSE,      /* the next one is put */
+    EVENT_HOLD,
+    EVENT_RELEASE,
+    EVENT_STOP,
     EVENT_OUTPATIENT /* the next one is put */
 };
 
@@ -194,6 +219,13 @@ void tell_merge(struct simulator *simulator, uint32_t stay);
 /* ---- flow.c: people come, move and go ---- */
 void flow_start(struct simulator *simulator);
 void flow_event(struct simulator *simulator, const struct event *event);
+
+/* ---- medication.c: drugs from their order to their end ---- */
+void medication_plan(struct simulator *simulator, uint32_t stay);
+void medication_event(struct simulator *simulator, const struct event *event);
+
+/* ---- spoil.c: what badly set up systems make of a message, at the rate of the options ---- */
+struct bytes spoil(struct simulator *simulator, struct bytes message);
 
 /* ---- results.c, documents.c ---- */
 void illness_start(struct simulator *simulator, struct stay *stay);

@@ -181,7 +181,7 @@ static void put_vital(struct simulator *simulator, struct stay *stay, enum vital
 }
 
 struct request {
-    uint64_t placer, filler; /* placer 0: nobody asked, a device told */
+    uint64_t placer, filler; /* placer 0: nobody asked, a device told; filler 0: only asked for */
     const char *filler_prefix, *code, *name;
     int64_t at;
     unsigned doctor;
@@ -197,9 +197,11 @@ static void put_request(struct simulator *simulator, const struct request *reque
         put_field(message, 2);
         put_format(message, "D%llu^DPI", (unsigned long long)request->placer);
     }
-    put_field(message, 3);
-    put_format(message, "%s%llu^%s", request->filler_prefix, (unsigned long long)request->filler,
-               request->placer ? "LABO" : "MONIT");
+    if (request->filler) {
+        put_field(message, 3);
+        put_format(message, "%s%llu^%s", request->filler_prefix,
+                   (unsigned long long)request->filler, request->placer ? "LABO" : "MONIT");
+    }
     put_field(message, 4);
     put_format(message, "%s^", request->code);
     put_escaped(message, request->name);
@@ -210,6 +212,8 @@ static void put_request(struct simulator *simulator, const struct request *reque
         put_field(message, 16);
         put_doctor(message, request->doctor);
     }
+    if (!request->filler)
+        return;
     put_field(message, 22);
     put_time(message, simulator->now);
     put_field(message, 25);
@@ -276,6 +280,30 @@ static uint32_t free_order(struct simulator *simulator) {
     return NOBODY;
 }
 
+/* The placer's number alone: the laboratory gives its own with the result. */
+static void tell_order(struct simulator *simulator, const struct order *order,
+                       const struct stay *stay) {
+    struct message *message = &simulator->message;
+    struct request request = {.placer = order->number,
+                              .code = panels[order->panel].code,
+                              .name = panels[order->panel].name,
+                              .at = order->collected_at,
+                              .doctor = stay->ward * 3u + stay->doctor};
+    put_header(simulator, SPEAKER_DOCUMENTS, "OML", "O21", "OML_O21");
+    put_person(simulator, stay);
+    put_visit(simulator, stay);
+    put_segment(message, "ORC");
+    put_field(message, 1);
+    put_raw(message, "NW");
+    put_field(message, 2);
+    put_format(message, "D%llu^DPI", (unsigned long long)order->number);
+    put_field(message, 9);
+    put_time(message, simulator->now);
+    put_field(message, 12);
+    put_doctor(message, request.doctor);
+    put_request(simulator, &request);
+}
+
 void order_make(struct simulator *simulator, uint32_t stay_index, enum panel_kind panel) {
     struct stay *stay = &simulator->stays[stay_index];
     uint32_t index = stay->is_gone ? NOBODY : free_order(simulator);
@@ -295,6 +323,7 @@ void order_make(struct simulator *simulator, uint32_t stay_index, enum panel_kin
         if (panels[panel].analytes[i] == HEMOGLOBIN)
             bind_blood(stay);
     }
+    tell_order(simulator, order, stay);
     bool has_preliminary = random_chance(&simulator->random, 350);
     if (has_preliminary)
         happen(simulator, after_minutes(simulator, simulator->now, 25, 45), EVENT_PRELIMINARY,

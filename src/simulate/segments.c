@@ -11,6 +11,7 @@ static const struct {
     [SPEAKER_LABORATORY] = {"LABO", "8859/15"},
     [SPEAKER_MONITORS] = {"MONIT", "8859/15"},
     [SPEAKER_DOCUMENTS] = {"DPI", "UNICODE UTF-8"},
+    [SPEAKER_PHARMACY] = {"PHARMA", "UNICODE UTF-8"},
 };
 
 void put_header(struct simulator *simulator, enum speaker speaker, const char *type,

@@ -19,6 +19,9 @@ struct simulator_options {
     uint64_t seed;
     int64_t start_at; /* of the simulated clock */
     const char *zone; /* NULL: Europe/Paris */
+    /* Of 1,000 messages, so many have a wrong character set (MSH-18), an end that is missing or a
+     * segment without its name; their MSH can be read. The others are the same as without. */
+    unsigned spoilt_per_mille;
 };
 /* A full hospital at start: its patients are told first (A01 with history), spread over the hours
  * before start_at. */
@@ -30,7 +33,7 @@ MUST_CHECK enum err simulator_next(struct simulator *simulator, struct bytes *me
                                    struct fault *fault);
 
 /* `veilleuse simulate [--beds N] [--seed N] [--speed X] [--hours H] [--history H] [--connections
- * N] (HOST:PORT | --out FILE)` */
+ * N] [--spoilt N] (HOST:PORT | --out FILE)` */
 int simulate_command(int argc, char **argv);
 
 #endif

@@ -38,6 +38,8 @@ static const char usage[] =
     "  --speed X        live: simulated seconds a second (1); 0: as fast as answers come, 24 hours "
     "unless told\n"
     "  --connections N  live: over so many connections at once (4)\n"
+    "  --spoilt N       of 1,000 messages, so many wrong: character set, missing end, segment "
+    "without a name (0)\n"
     "\n"
     "Live, the simulated clock never runs ahead of the real one, since messages from the future "
     "are\n"
@@ -49,7 +51,7 @@ static const char usage[] =
     "Ctrl-C ends it with a report. A file begins at 2026-01-05T06:00+01:00.\n";
 
 struct arguments {
-    uint64_t beds, seed, connections;
+    uint64_t beds, seed, connections, spoilt;
     double hours, history, speed;
     bool has_hours;
     const char *out;
@@ -161,8 +163,10 @@ static int to_file(const struct arguments *arguments) {
     if (!err && !time_read_iso(BYTES(FILE_START), NULL, &start))
         err = ERR_INPUT;
     if (!err) {
-        struct simulator_options options = {
-            .bed_count = (unsigned)arguments->beds, .seed = arguments->seed, .start_at = start.at};
+        struct simulator_options options = {.bed_count = (unsigned)arguments->beds,
+                                            .seed = arguments->seed,
+                                            .start_at = start.at,
+                                            .spoilt_per_mille = (unsigned)arguments->spoilt};
         err = simulator_open(&simulator, &options, &fault);
     }
     double hours = arguments->has_hours ? arguments->hours : FILE_HOURS;
@@ -288,6 +292,7 @@ static int to_node(const struct arguments *arguments) {
     struct live live = {.connections = (unsigned)arguments->connections};
     struct simulator_options options = {.bed_count = (unsigned)arguments->beds,
                                         .seed = arguments->seed,
+                                        .spoilt_per_mille = (unsigned)arguments->spoilt,
                                         .start_at = set_clock(&live, arguments)};
     live.kept = memory_alloc(live.connections, sizeof *live.kept);
     enum err err = live.kept ? simulator_open(&live.simulator, &options, &fault) : ERR_MEMORY;
@@ -339,6 +344,8 @@ static bool read_option(int option, const char *text, struct arguments *argument
         return read_number(text, 0, UINT64_MAX, &arguments->seed);
     case 'c':
         return read_number(text, 1, CONNECTIONS_MAX, &arguments->connections);
+    case 'p':
+        return read_number(text, 0, 1000, &arguments->spoilt);
     case 'h':
         arguments->has_hours = true;
         return read_real(text, 100000, &arguments->hours);
@@ -355,15 +362,12 @@ static bool read_option(int option, const char *text, struct arguments *argument
 }
 
 static bool read_arguments(int argc, char **argv, struct arguments *arguments, bool *is_help) {
-    static const struct option options[] = {{"beds", required_argument, NULL, 'b'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"speed", required_argument, NULL, 'x'},
-                                            {"hours", required_argument, NULL, 'h'},
-                                            {"history", required_argument, NULL, 'y'},
-                                            {"connections", required_argument, NULL, 'c'},
-                                            {"out", required_argument, NULL, 'o'},
-                                            {"help", no_argument, NULL, '?' + 1},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"beds", required_argument, NULL, 'b'},    {"seed", required_argument, NULL, 's'},
+        {"speed", required_argument, NULL, 'x'},   {"hours", required_argument, NULL, 'h'},
+        {"history", required_argument, NULL, 'y'}, {"connections", required_argument, NULL, 'c'},
+        {"spoilt", required_argument, NULL, 'p'},  {"out", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, '?' + 1},      {NULL, 0, NULL, 0}};
     *arguments = (struct arguments){.beds = 300, .seed = 1, .connections = 4, .speed = 1};
     bool is_good = true;
     optind = 1;

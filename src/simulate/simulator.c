@@ -63,6 +63,8 @@ enum err simulator_open(struct simulator **out, const struct simulator_options *
     if (simulator->options.bed_count == 0)
         simulator->options.bed_count = 300;
     random_init(&simulator->random, options->seed);
+    random_init(&simulator->spoilt_chance, options->seed ^ UINT64_C(0x73706f696c7421));
+    random_init(&simulator->drug_chance, options->seed ^ UINT64_C(0x6d65646963616d65));
     enum err err =
         zone_init(&simulator->zone, options->zone ? options->zone : "Europe/Paris", fault);
     if (!err && make_room(simulator))
@@ -129,7 +131,7 @@ enum err simulator_next(struct simulator *simulator, struct bytes *message, int6
         if (!simulator->has_message && simulator->now > event.at)
             simulator->now -= US_PER_MS; /* nothing was said, so its time is still free */
     }
-    *message = message_end(&simulator->message);
+    *message = spoil(simulator, message_end(&simulator->message));
     *at = simulator->now;
     return ERR_OK;
 }

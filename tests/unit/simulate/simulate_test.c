@@ -57,13 +57,15 @@ static void small_hospitals(void) {
 struct seen {
     uint64_t messages, bytes, asides, warnings, mismatches, observations, abnormal, wrong_flags;
     uint64_t critical, corrected, preliminary, allergies, none_known, latin9, documents, lines;
+    uint64_t given, refused, omitted, dispensed, without_amount;
     unsigned triggers[64];
     char last_id[32], last_time[32];
     bool is_in_order, has_own_times, has_own_ids, said_is_time;
 };
 
-static const char *const wanted_triggers[] = {"A01", "A02", "A03", "A04", "A06", "A08", "A11",
-                                              "A12", "A13", "A28", "A31", "A40", "R01", "T02"};
+static const char *const wanted_triggers[] = {"A01", "A02", "A03", "A04", "A06", "A08",
+                                              "A11", "A12", "A13", "A28", "A31", "A40",
+                                              "R01", "T02", "O11", "O13", "O17", "O21"};
 enum { TRIGGER_COUNT = sizeof wanted_triggers / sizeof *wanted_triggers };
 
 static double number_of(struct bytes b) {
@@ -101,9 +103,22 @@ static void see_report(struct seen *seen, const struct fact_report *report) {
     }
 }
 
+static void see_medication(struct seen *seen, const struct fact_medication_event *event) {
+    seen->dispensed += event->kind == MEDICATION_DISPENSE;
+    if (event->kind != MEDICATION_ADMINISTRATION)
+        return;
+    seen->given += event->state == MEDICATION_EVENT_COMPLETE;
+    seen->refused += event->state == MEDICATION_EVENT_REFUSED;
+    seen->omitted += event->state == MEDICATION_EVENT_NOT_DONE;
+    seen->without_amount += bytes_is_empty(event->amount) || bytes_is_empty(event->unit) ||
+                            bytes_is_empty(event->route);
+}
+
 static void see_fact(struct seen *seen, const struct fact *fact) {
     if (fact->kind == FACT_REPORT)
         see_report(seen, &fact->report);
+    if (fact->kind == FACT_MEDICATION_EVENT)
+        see_medication(seen, fact->medication_event);
     if (fact->kind == FACT_ALLERGY) {
         seen->allergies += fact->allergy.action != ALLERGY_NONE_KNOWN;
         seen->none_known += fact->allergy.action == ALLERGY_NONE_KNOWN;
@@ -194,8 +209,37 @@ static void believable(void) {
     ok(seen.preliminary > 0 && seen.corrected > 0, "some are preliminary, some corrected");
     ok(seen.allergies > 0 && seen.none_known > seen.allergies,
        "allergies, and that there are none");
+    ok(seen.dispensed > 0 && seen.given > 20 * seen.refused, "drugs are dispensed and given");
+    ok(seen.refused > 0 && seen.omitted > 0, "some are refused, some not given");
+    is_int(seen.without_amount, 0);
     ok(seen.latin9 > 0 && seen.latin9 < seen.messages, "in two character sets");
     ok(seen.documents > 0 && seen.lines / seen.documents > 6, "documents have some ten lines");
+}
+
+/* Some messages are wrong, the others as without; of each the head can be read. */
+static void spoilt(void) {
+    struct simulator *whole = open_hospital(50, 7), *some;
+    struct simulator_options options = {
+        .bed_count = 50, .seed = 7, .start_at = START, .spoilt_per_mille = 100};
+    int differing = 0, headless = 0, shorter = 0, longer = 0;
+    assert(!simulator_open(&some, &options, NULL));
+    for (int i = 0; i < 5000; i++) {
+        struct bytes a, b;
+        struct hl7_header one = {0}, other = {0};
+        int64_t a_at, b_at;
+        assert(next(whole, &a, &a_at) && next(some, &b, &b_at));
+        hl7_header_read(&one, a);
+        hl7_header_read(&other, b);
+        headless += a_at != b_at || !bytes_equal(one.control_id, other.control_id);
+        differing += !bytes_equal(a, b);
+        shorter += b.size < a.size;
+        longer += b.size > a.size;
+    }
+    ok(differing > 400 && differing < 600, "a tenth is spoilt, as was asked");
+    is_int(headless, 0);
+    ok(shorter > 100 && longer > 50, "some are cut, some declare another character set");
+    simulator_close(whole);
+    simulator_close(some);
 }
 
 /* One patient's name, by a speaker of UTF-8 and by one of ISO 8859-15. */
@@ -243,5 +287,6 @@ int main(void) {
     small_hospitals();
     believable();
     names_agree();
+    spoilt();
     return done();
 }
