@@ -30,7 +30,7 @@ trap 'exit 0' INT TERM
 "$program" init "$dir/site" --site demo --name "Hôpital de démonstration" --demo >/dev/null
 # Short thresholds, so that silence shows within a minute; longer ones for what speaks seldom.
 sed -i 's/^late_s = .*/late_s = 30/; s/^silent_s = .*/silent_s = 60/' "$dir/site/veilleuse.conf"
-printf 'feed = %s\n' 'LABO 900 2400' 'GAM 3600 7200' 'DPI 7200 14400' >>"$dir/site/veilleuse.conf"
+printf 'feed = %s\n' 'LABO 900 2400' 'GAM 3600 7200' 'DPI 7200 14400' 'PHARMA 28800 43200' >>"$dir/site/veilleuse.conf"
 "$program" serve "$dir/site" --mllp "127.0.0.1:${DEMO_MLLP:-0}" --web "127.0.0.1:${DEMO_WEB:-0}" >"$dir/serve.out" 2>"$dir/serve.err" &
 serve_pid=$!
 tries=0
