@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/time.h"
+#include "formats/fhir/fhir.h"
 #include "formats/hl7/hl7.h"
 
 /* Matched on all three. authority: CX.4 namespace, else its universal id; of a national identity number (INS) always the
@@ -373,6 +374,11 @@ MUST_CHECK enum err facts_from_deleted_fhir(const struct fact_resource *resource
 /* The id that a resource of this content has where it names none: 32 hex digits and a zero. */
 #define FACTS_FHIR_ID_BYTES 33
 void facts_fhir_id(struct bytes json, char id[FACTS_FHIR_ID_BYTES]);
+/* The id of a resource in a Bundle: its own, or that of its urn:uuid. Where it is sent to be created (POST) under a name that is no
+ * UUID, or under none, that name may stand for another in the next Bundle: then it is made of the Bundle (`bundle_id`, of
+ * facts_fhir_id) and the name. Empty: the arena is full. */
+struct bytes facts_fhir_entry_id(const struct fhir_node *entry,
+                                 const char bundle_id[FACTS_FHIR_ID_BYTES], struct arena *arena);
 
 /* Kinds of facts that may have to outlast the epoch of the entry that states them, as a set; the numbers are part of the
  * vault's format (field `h`). Results and documents are of none. */

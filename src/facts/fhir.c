@@ -194,26 +194,68 @@ static bool begin_facts(struct fhir_work *w, struct bytes type, struct bytes id,
     return fact != NULL;
 }
 
-static struct bytes id_of(struct fhir_work *w, const struct fhir_node *resource,
-                          const struct fhir_reference *url) {
+static bool is_uuid(struct bytes name) {
+    if (name.size != 36)
+        return false;
+    for (size_t i = 0; i < name.size; i++) {
+        bool is_hyphen = i == 8 || i == 13 || i == 18 || i == 23;
+        uint8_t c = name.data[i];
+        bool is_hex = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+        if (is_hyphen ? c != '-' : !is_hex)
+            return false;
+    }
+    return true;
+}
+
+struct bytes facts_fhir_entry_id(const struct fhir_node *entry,
+                                 const char bundle_id[FACTS_FHIR_ID_BYTES], struct arena *arena) {
+    const struct fhir_node *resource = fhir_member(entry, "resource");
+    struct bytes id = fhir_member_text(resource, "id", arena);
+    struct fhir_reference url = fhir_url(fhir_member_text(entry, "fullUrl", arena), arena);
+    bool creates = fhir_member_is(fhir_member(entry, "request"), "method", "POST");
+    bool is_urn = url.kind == FHIR_REFERENCE_URN;
     char digest[FACTS_FHIR_ID_BYTES];
+    struct text name;
+    if (!bytes_is_empty(id) && (!creates || is_uuid(id)))
+        return id;
+    if (is_urn && is_uuid(url.id))
+        return url.id;
+    if (!is_urn && !creates && !bytes_is_empty(url.id)) /* it stands under an address of its own */
+        return url.id;
+    struct bytes local = is_urn || !bytes_is_empty(url.whole) ? url.whole
+                         : resource                           ? resource->raw
+                                                              : BYTES_NONE;
+    if (text_init_arena(&name, arena, local.size + FACTS_FHIR_ID_BYTES + 2))
+        return BYTES_NONE;
+    text_put_string(&name, bundle_id);
+    text_put_char(&name, ' ');
+    text_put(&name, local);
+    facts_fhir_id(text_bytes(&name), digest);
+    return arena_copy(arena, bytes_from_string(digest));
+}
+
+static struct bytes id_of(struct fhir_work *w, const struct fhir_node *resource,
+                          const struct fhir_node *entry) {
+    char digest[FACTS_FHIR_ID_BYTES];
+    if (entry)
+        return facts_fhir_entry_id(entry, w->bundle_id, w->arena);
     struct bytes id = fhir_member_text(resource, "id", w->arena);
-    if (bytes_is_empty(id) && url && url->kind == FHIR_REFERENCE_URN)
-        id = url->id;
     if (!bytes_is_empty(id))
         return id;
     facts_fhir_id(resource->raw, digest);
     return arena_copy(w->arena, bytes_from_string(digest));
 }
 
+/* `entry`: of a Bundle; NULL: it stands alone. */
 static void read_resource(struct fhir_work *w, const struct fhir_node *resource,
-                          const struct fhir_reference *url) {
+                          const struct fhir_node *entry) {
+    struct fhir_reference url = fhir_url(fhir_member_text(entry, "fullUrl", w->arena), w->arena);
     struct bytes type = fhir_member_text(resource, "resourceType", w->arena);
     const struct kind *kind = kind_of(type);
-    if (!begin_facts(w, type, id_of(w, resource, url), resource))
+    if (!begin_facts(w, type, id_of(w, resource, entry), resource))
         return;
     find_patient(w, kind);
-    w->base = url && url->kind == FHIR_REFERENCE_ABSOLUTE ? url->base : BYTES_NONE;
+    w->base = url.kind == FHIR_REFERENCE_ABSOLUTE ? url.base : BYTES_NONE;
     if (!fhir_is_type(type))
         fhir_aside(w, "this JSON says no resourceType");
     else if (!kind)
@@ -236,17 +278,17 @@ static void read_deletion(struct fhir_work *w, const struct fhir_reference *url)
 static void read_entry(struct fhir_work *w, const struct fhir_node *entry) {
     const struct fhir_node *request = fhir_member(entry, "request");
     const struct fhir_node *resource = fhir_member(entry, "resource");
-    struct fhir_reference url = fhir_url(fhir_member_text(entry, "fullUrl", w->arena), w->arena);
     struct fhir_reference target = fhir_url(fhir_member_text(request, "url", w->arena), w->arena);
     if (fhir_member_is(request, "method", "DELETE"))
         read_deletion(w, &target);
     else if (resource && resource->kind == FHIR_OBJECT)
-        read_resource(w, resource, &url);
+        read_resource(w, resource, entry);
 }
 
 /* A Bundle in a Bundle is kept as it is and not opened. */
 static void read_bundle(struct fhir_work *w, const struct fhir_node *bundle) {
     w->bundle_at = fhir_instant(fhir_member(bundle, "timestamp"), w->context->zone);
+    facts_fhir_id(bundle->raw, w->bundle_id);
     if (fhir_index(w, bundle)) {
         w->is_full = true;
         return;
@@ -257,7 +299,8 @@ static void read_bundle(struct fhir_work *w, const struct fhir_node *bundle) {
 }
 
 /* Of what gives no facts of its own: why. */
-static void set_body_aside(struct fhir_work *w, struct bytes type, const char *reason, uint64_t at) {
+static void set_body_aside(struct fhir_work *w, struct bytes type, const char *reason,
+                           uint64_t at) {
     struct facts *facts = add_facts(w);
     if (!facts)
         return;

@@ -33,6 +33,7 @@ struct fhir_work {
     struct fhir_target *targets;
     size_t target_count;
     int64_t bundle_at; /* Bundle.timestamp */
+    char bundle_id[FACTS_FHIR_ID_BYTES];
     bool is_full;
     bool is_withdrawn; /* the resource at hand has been deleted */
 

@@ -42,15 +42,15 @@ enum err fhir_index(struct fhir_work *w, const struct fhir_node *bundle) {
             fhir_url(fhir_member_text(entry, "fullUrl", w->arena), w->arena);
         struct fhir_target target = {
             .type = fhir_member_text(resource, "resourceType", w->arena),
-            .id = fhir_member_text(resource, "id", w->arena),
             .resource = resource,
         };
         if (!resource)
             continue;
-        if (bytes_is_empty(target.id))
-            target.id = url.id;
+        target.id = facts_fhir_entry_id(entry, w->bundle_id, w->arena);
+        struct bytes local = fhir_member_text(resource, "id", w->arena);
         add_target(w, url.whole, target);
-        add_target(w, type_and_id(w, target.type, target.id), target);
+        add_target(w, type_and_id(w, target.type, bytes_is_empty(local) ? target.id : local),
+                   target);
     }
     if (w->target_count > 1)
         qsort(w->targets, w->target_count, sizeof *w->targets, compare_targets);

@@ -354,21 +354,14 @@ static struct verdict check_entry(const struct check *check, const struct fhir_n
 /* ---- replies, made before the body goes and kept until it lasts ---- */
 
 static void put_entry_reply(struct json *json, struct web *web, const struct fhir_node *entry,
-                            int64_t now) {
+                            const char bundle_id[FACTS_FHIR_ID_BYTES], int64_t now) {
     struct arena *arena = &web->arena;
     const struct fhir_node *request = fhir_member(entry, "request");
     const struct fhir_node *resource = fhir_member(entry, "resource");
-    struct fhir_reference url = fhir_url(fhir_member_text(entry, "fullUrl", arena), arena);
-    struct bytes id = fhir_member_text(resource, "id", arena);
-    char digest[FACTS_FHIR_ID_BYTES], location[256];
+    struct bytes id = facts_fhir_entry_id(entry, bundle_id, arena);
+    char location[256];
     bool deletes = fhir_member_is(request, "method", "DELETE");
     bool puts = fhir_member_is(request, "method", "PUT");
-    if (bytes_is_empty(id) && url.kind == FHIR_REFERENCE_URN)
-        id = url.id;
-    if (bytes_is_empty(id) && resource) {
-        facts_fhir_id(resource->raw, digest);
-        id = bytes_from_string(digest);
-    }
     struct bytes type = fhir_member_text(resource, "resourceType", arena);
     json_object_begin(json);
     json_name(json, "response");
@@ -388,7 +381,9 @@ static void put_entry_reply(struct json *json, struct web *web, const struct fhi
 static void put_bundle_reply(struct web *web, const struct fhir_node *bundle, int64_t now) {
     struct json json;
     struct bytes type = fhir_member_text(bundle, "type", &web->arena);
+    char bundle_id[FACTS_FHIR_ID_BYTES];
     size_t count = 0;
+    facts_fhir_id(bundle->raw, bundle_id);
     json_init(&json, &web->out);
     json_object_begin(&json);
     json_member_string(&json, "resourceType", "Bundle");
@@ -398,7 +393,7 @@ static void put_bundle_reply(struct web *web, const struct fhir_node *bundle, in
     json_array_begin(&json);
     for (const struct fhir_node *entry = fhir_items(fhir_member(bundle, "entry"));
          entry && count < ENTRIES_MAX; entry = entry->next, count++)
-        put_entry_reply(&json, web, entry, now);
+        put_entry_reply(&json, web, entry, bundle_id, now);
     json_array_end(&json);
     json_object_end(&json);
 }

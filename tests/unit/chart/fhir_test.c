@@ -322,9 +322,30 @@ static void test_same_page(void) {
     is_string(pages[1], pages[0]);
 }
 
+/* ---- local names ---- */
+
+#define CREATED(name, family)                                                                      \
+    "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[{\"fullUrl\":\"urn:"         \
+    "uuid:" name "\",\"resource\":{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"" family   \
+    "\"}]},\"request\":{\"method\":\"POST\",\"url\":\"Patient\"}}]}"
+
+/* The patient-1 of one Bundle is not that of the next; a UUID is the same everywhere. */
+static void test_local_names(void) {
+    struct chart_state state;
+    struct fault fault = {0};
+    FHIR(CREATED("patient-1", "A"), CREATED("patient-1", "B"),
+         CREATED("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0", "C"),
+         CREATED("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0", "C"));
+    struct chart_reader *reader = chart_open();
+    must(chart_state(reader, &state, &fault), &fault);
+    is_int(state.patient_count, 3);
+    chart_shut(reader);
+}
+
 int main(void) {
     arena_init(&answers, (size_t)64 << 20);
     test_any_order();
+    test_local_names();
     test_versions();
     test_given_back();
     test_same_page();
