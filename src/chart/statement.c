@@ -174,6 +174,24 @@ static int compare_keys(const void *a, const void *b) {
     return order ? order : (left->part > right->part) - (left->part < right->part);
 }
 
+/* What was stated again, at the same moment and by the same clock in a later entry, counts there alone. */
+static void drop_restated(struct saids *saids) {
+    size_t kept = 0;
+    for (size_t i = 0; i < saids->count; i++) {
+        const struct key *key = &saids->list[i].s.key;
+        bool is_again = false;
+        for (size_t k = i + 1; k < saids->count && !is_again; k++) {
+            const struct key *next = &saids->list[k].s.key;
+            if (next->said != key->said || next->clock != key->clock)
+                break;
+            is_again = next->entry > key->entry;
+        }
+        if (!is_again)
+            saids->list[kept++] = saids->list[i];
+    }
+    saids->count = kept;
+}
+
 static enum err read_statements(struct db *db, const struct person *person,
                                 enum statement_kind kind, struct arena *arena, struct saids *saids,
                                 struct fault *fault) {
@@ -193,6 +211,7 @@ static enum err read_statements(struct db *db, const struct person *person,
     }
     if (saids->count > 1)
         qsort(saids->list, saids->count, sizeof *saids->list, compare_keys);
+    drop_restated(saids);
     for (size_t i = 0; i < saids->count; i++)
         saids->list[i].group = i;
     return ERR_OK;
@@ -239,7 +258,7 @@ static int compare_numbers(const void *a, const void *b) {
     if (order)
         return order;
     return left->field != right->field ? (left->field < right->field ? -1 : 1)
-                                     : (left->at > right->at) - (left->at < right->at);
+                                       : (left->at > right->at) - (left->at < right->at);
 }
 
 /* A control code alone (ORC) does not say what it is about. Medication has numbers of its own; all else is one field, for what
@@ -538,9 +557,8 @@ enum err fold_medication_events(struct db *db, const struct person *person, stru
         size_t member = saids.list[first].member;
         first = i + 1;
         struct chart_medication_event *event = &(*list)[(*count)++];
-        *event = (struct chart_medication_event){.fact = s->event,
-                                                 .member = member,
-                                                 .source = {s->key.entry, s->key.said}};
+        *event = (struct chart_medication_event){
+            .fact = s->event, .member = member, .source = {s->key.entry, s->key.said}};
         err = fold_feed_name(db, arena, s->feed, &event->feed, fault);
     }
     return err;
