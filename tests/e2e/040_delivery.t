@@ -7,7 +7,7 @@ import tempfile
 from veilleuse_site import FAST, Node, done, note, ok, run, same
 
 SEED = int(os.environ.get("SEED", random.SystemRandom().randrange(1 << 32)))
-BEDS = 40 if FAST else 120
+BEDS = 40 if FAST else 80
 note(f"seed {SEED}")
 chance = random.Random(SEED)
 work = tempfile.mkdtemp(prefix="veilleuse-delivery.")

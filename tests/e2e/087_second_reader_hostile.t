@@ -14,7 +14,7 @@ from veilleuse_site import ROOT, done, note, ok, same
 
 READER = os.path.join(ROOT, "build/verify/veilleuse-verify-asan")
 SEED = int(os.environ.get("SEED", "1"))
-ROUNDS = int(os.environ.get("ROUNDS", "50" if os.environ.get("FAST") == "1" else "200"))
+ROUNDS = int(os.environ.get("ROUNDS", "50" if os.environ.get("FAST") == "1" else "120"))
 work = tempfile.mkdtemp(prefix="veilleuse-hostile.")
 failures, codes = [], {}
 

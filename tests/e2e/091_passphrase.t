@@ -54,6 +54,7 @@ class Terminal:
     def __init__(self, *arguments):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell ignores it for what runs behind it
             os.execv(PROGRAM, [PROGRAM, *arguments])
         self.seen = b""
 
