@@ -6,6 +6,9 @@
 /* Where so many are usual and none came: once in 150 and once in 160,000 such times by chance. */
 #define MISSED_LATE   5000
 #define MISSED_SILENT 12000
+/* Of a system that seldom speaks: once in 20 by chance, but half a day is long for a ward. */
+#define MISSED_SELDOM 3000
+#define SELDOM_MIN_S  (12 * 3600)
 /* However many are usual: senders pause. */
 #define LATE_MIN_S   60
 #define SILENT_MIN_S 300
@@ -106,8 +109,9 @@ enum freshness chart_feed_judge(const struct chart_feed *feed, struct zone *zone
     int64_t missed = patience->is_own ? -1 : chart_feed_missed(feed, zone, now);
     bool is_silent =
         missed < 0 ? age_s >= patience->silent_s : missed >= MISSED_SILENT && age_s >= SILENT_MIN_S;
-    bool is_late =
-        missed < 0 ? age_s >= patience->late_s : missed >= MISSED_LATE && age_s >= LATE_MIN_S;
+    bool is_late = missed < 0 ? age_s >= patience->late_s
+                              : (missed >= MISSED_LATE && age_s >= LATE_MIN_S) ||
+                                    (missed >= MISSED_SELDOM && age_s >= SELDOM_MIN_S);
     if (age_s < -CLOCK_JUMP_US / US_PER_S) /* received in the future: no age can be told */
         return FRESH_OLD;
     if (is_silent)

@@ -61,6 +61,21 @@ static void test_usual(void) {
            FRESH_CURRENT);
 }
 
+/* Once a day at noon: days without a word are late, though few were missed. */
+static void test_seldom(void) {
+    struct chart_feed feed = empty();
+    int64_t noon = at("2026-11-02T12:00:00+01:00");
+    for (int day = 0; day < 28; day++) {
+        profile_count(&feed.profile, &zone, noon + day * DAY);
+        feed.newest_received_at = feed.newest_own_time = noon + day * DAY;
+    }
+    feed.first_received_at = noon;
+    is_int(chart_feed_judge(&feed, &zone, feed.newest_received_at + DAY + HOUR, &usual),
+           FRESH_CURRENT);
+    is_int(chart_feed_judge(&feed, &zone, feed.newest_received_at + 4 * DAY + HOUR, &usual),
+           FRESH_LATE);
+}
+
 /* An outage of a week does not become usual; a clock that goes back does not spoil what is known. */
 static void test_outage(void) {
     struct chart_feed feed = empty();
@@ -102,6 +117,7 @@ int main(void) {
     is_int(zone_init(&zone, "Europe/Paris", &fault), ERR_OK);
     test_usual();
     test_outage();
+    test_seldom();
     test_pack();
     return done();
 }
